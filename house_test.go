@@ -1,0 +1,234 @@
+package aims_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room is a package's place in the house: the floor that it stands on, the
+// one thing it is responsible for, and the outside modules that it may use, so
+// that a new dependency is a decision that somebody takes in this file.
+type room struct {
+	floor   float64
+	purpose string
+	outside []string
+}
+
+// house lists every package. A package may import packages on lower floors
+// only. Fractions order the rooms of one floor where one is part of another.
+var house = map[string]room{
+	"authz":         {0, "words of an access decision as AuthZEN 1.0 names them", nil},
+	"internal/aims": {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
+
+	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
+		[]string{"github.com/cedar-policy/cedar-go", "github.com/go-json-experiment/json"}},
+	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
+		[]string{"golang.org/x/mod", "filippo.io/torchwood", "github.com/go-json-experiment/json"}},
+
+	"internal/store": {2, "a database and its transactions; knows no table", nil},
+
+	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}},
+	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
+	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+
+	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/coreos/go-oidc/v3", "github.com/go-jose/go-jose/v4"}},
+	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
+	"internal/policy":    {5, "policy administration: load, check, activate", nil},
+
+	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
+
+	"internal/gateway/envelope": {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},
+	"internal/gateway/upstream": {6.7, "connections to upstream MCP servers, each negotiated on its own", nil},
+	"internal/gateway":          {7, "policy enforcement point for MCP: a message-level proxy", nil},
+	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", nil},
+	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", nil},
+	"internal/gateway/connect":  {7, "stdio bridge for clients that speak no HTTP", nil},
+
+	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},
+
+	"internal/app": {9, "configuration → wiring → ordered start and stop", []string{"go.yaml.in/yaml/v3", "golang.org/x/mod", "filippo.io/torchwood"}},
+
+	"internal/demo":  {10, "the demonstration: two MCP servers and a scripted agent", []string{"github.com/modelcontextprotocol/go-sdk"}},
+	"internal/bench": {10, "what the product promises, timed against its bare equivalent in the same run", nil},
+
+	"cmd/aims":        {11, "the binary", []string{"github.com/alecthomas/kong"}},
+	"cmd/aims-verify": {11, "the auditor's verifier, which keeps no state", []string{"github.com/alecthomas/kong"}},
+}
+
+// verifierOnly are the packages that the auditor's verifier may reach, directly
+// or not: it must stay small enough to be read by whoever has to trust it.
+var verifierOnly = []string{"authz", "pdp", "receipt"}
+
+const module = "aims/"
+
+type source struct {
+	imports []string
+	files   []*ast.File
+}
+
+// packages parses every package of the module without its tests.
+func packages(t *testing.T, fset *token.FileSet) map[string]*source {
+	t.Helper()
+	found := map[string]*source{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != "." && (name == "testdata" || strings.HasPrefix(name, ".") || name == "tools" || name == "node_modules") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if found[dir] == nil {
+			found[dir] = &source{}
+		}
+		found[dir].files = append(found[dir].files, file)
+		for _, spec := range file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[dir].imports = append(found[dir].imports, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestImportsGoDownwards(t *testing.T) {
+	for dir, src := range packages(t, token.NewFileSet()) {
+		r, ok := house[dir]
+		if !ok {
+			t.Errorf("%s has no room in the house: say in house_test.go what it alone is responsible for", dir)
+			continue
+		}
+		used := map[string]bool{}
+		for _, name := range src.imports {
+			if inner, ok := strings.CutPrefix(name, module); ok {
+				if other, ok := house[inner]; ok && other.floor >= r.floor {
+					t.Errorf("%s (floor %v) imports %s (floor %v): imports go downwards only", dir, r.floor, inner, other.floor)
+				}
+				continue
+			}
+			if first, _, _ := strings.Cut(name, "/"); !strings.Contains(first, ".") {
+				continue // the standard library
+			}
+			i := slices.IndexFunc(r.outside, func(m string) bool { return name == m || strings.HasPrefix(name, m+"/") })
+			if i < 0 {
+				t.Errorf("%s imports %s, which its room does not list", dir, name)
+				continue
+			}
+			used[r.outside[i]] = true
+		}
+		for _, m := range r.outside {
+			if !used[m] {
+				t.Errorf("%s no longer uses %s: take it off its room", dir, m)
+			}
+		}
+	}
+}
+
+func TestEveryRoomExists(t *testing.T) {
+	found := packages(t, token.NewFileSet())
+	for dir := range house {
+		if found[dir] == nil {
+			t.Errorf("house_test.go lists %s, which does not exist", dir)
+		}
+	}
+}
+
+func TestVerifierStaysSmall(t *testing.T) {
+	found := packages(t, token.NewFileSet())
+	reached := map[string]bool{}
+	var walk func(string)
+	walk = func(dir string) {
+		src := found[dir]
+		if src == nil || reached[dir] {
+			return
+		}
+		reached[dir] = true
+		for _, name := range src.imports {
+			if inner, ok := strings.CutPrefix(name, module); ok {
+				walk(inner)
+			}
+		}
+	}
+	walk("cmd/aims-verify")
+	delete(reached, "cmd/aims-verify")
+	var got []string
+	for dir := range reached {
+		got = append(got, dir)
+	}
+	sort.Strings(got)
+	for _, dir := range got {
+		if !slices.Contains(verifierOnly, dir) {
+			t.Errorf("cmd/aims-verify reaches %s; it may reach %v only", dir, verifierOnly)
+		}
+	}
+}
+
+// TestNoPackageState refuses init functions and variables that could hold
+// state between calls: time, context and collaborators are handed in.
+func TestNoPackageState(t *testing.T) {
+	fset := token.NewFileSet()
+	for _, src := range packages(t, fset) {
+		for _, file := range src.files {
+			for _, decl := range file.Decls {
+				switch d := decl.(type) {
+				case *ast.FuncDecl:
+					if d.Name.Name == "init" && d.Recv == nil {
+						t.Errorf("%s: an init function", fset.Position(d.Pos()))
+					}
+				case *ast.GenDecl:
+					if d.Tok == token.VAR {
+						checkVariables(t, fset, d)
+					}
+				}
+			}
+		}
+	}
+}
+
+func checkVariables(t *testing.T, fset *token.FileSet, d *ast.GenDecl) {
+	t.Helper()
+	for _, spec := range d.Specs {
+		v := spec.(*ast.ValueSpec)
+		embedded := embeds(d.Doc) || embeds(v.Doc)
+		for _, name := range v.Names {
+			if name.Name == "_" || embedded {
+				continue
+			}
+			if len(v.Values) == 0 {
+				t.Errorf("%s: variable %s has no value at the start, so it is state", fset.Position(v.Pos()), name.Name)
+			}
+		}
+	}
+}
+
+func embeds(doc *ast.CommentGroup) bool {
+	if doc == nil {
+		return false
+	}
+	return slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return strings.HasPrefix(c.Text, "//go:embed ") })
+}
