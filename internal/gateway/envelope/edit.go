@@ -1,0 +1,122 @@
+package envelope
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Edit is one change to a message's bytes.
+type Edit struct {
+	at     Span
+	name   string // of an inserted member; empty for a replacement
+	value  []byte
+	insert bool
+	follow bool // an inserted member has other members after it
+	err    error
+}
+
+// Replace puts another JSON value in the place of a field that the message has.
+func (m *Message) Replace(f Field, value []byte) Edit {
+	if !m.Has(f) {
+		return Edit{err: fmt.Errorf("envelope: no %v to replace", f)}
+	}
+	return Edit{at: m.spans[f], value: value}
+}
+
+// Insert puts a new first member into a field that is an object. The object
+// must not have a member of that name: the caller knows it from Has; where it
+// does not, it uses Set.
+func (m *Message) Insert(object Field, name string, value []byte) Edit {
+	if !m.IsObject(object) {
+		return Edit{err: fmt.Errorf("envelope: no object %v to insert into", object)}
+	}
+	at := m.spans[object].Start + 1
+	return Edit{
+		at: Span{at, at}, name: name, value: value, insert: true,
+		follow: m.raw[skipSpace(m.raw, at)] != '}',
+	}
+}
+
+// InsertTop puts a new first member into the message itself.
+func (m *Message) InsertTop(name string, value []byte) Edit {
+	at := skipSpace(m.raw, 0) + 1
+	return Edit{at: Span{at, at}, name: name, value: value, insert: true, follow: true}
+}
+
+// Set replaces the member of a field that is an object, or inserts it.
+func (m *Message) Set(object Field, name string, value []byte) Edit {
+	at, ok := m.Member(object, name)
+	if !ok {
+		return m.Insert(object, name, value)
+	}
+	return Edit{at: at, value: value}
+}
+
+// Member finds a member by name in a field that is an object. It reads the
+// object once; the fields that Parse knows are at hand without it.
+func (m *Message) Member(object Field, name string) (Span, bool) {
+	if !m.IsObject(object) {
+		return Span{}, false
+	}
+	base := m.spans[object].Start
+	// Parse has accepted these bytes, so no read fails; a failure ends the search.
+	d := jsontext.NewDecoder(bytes.NewBuffer(m.Bytes(object)), jsontext.AllowDuplicateNames(true))
+	d.ReadToken()
+	for d.PeekKind() == '"' {
+		quoted, err := d.ReadValue()
+		if err != nil {
+			break
+		}
+		found, _ := text(quoted)
+		v, err := d.ReadValue()
+		if err != nil {
+			break
+		}
+		if found == name {
+			end := base + int(d.InputOffset())
+			return Span{end - len(v), end}, true
+		}
+	}
+	return Span{}, false
+}
+
+// Splice applies edits in one pass and returns the new message; every byte
+// outside of the edits is as it was. Edits may not overlap; members inserted
+// into one object stand in the order given. Values are trusted to be JSON.
+func (m *Message) Splice(edits ...Edit) ([]byte, error) {
+	size := len(m.raw)
+	for _, e := range edits {
+		if e.err != nil {
+			return nil, e.err
+		}
+		size += len(e.name) + len(e.value) + len(`"":,`)
+	}
+	sorted := slices.Clone(edits)
+	slices.SortStableFunc(sorted, func(a, b Edit) int { return cmp.Compare(a.at.Start, b.at.Start) })
+	out := make([]byte, 0, size)
+	done := 0
+	for i, e := range sorted {
+		if e.at.Start < done {
+			return nil, fmt.Errorf("envelope: edits overlap at byte %d", e.at.Start)
+		}
+		out = append(out, m.raw[done:e.at.Start]...)
+		done = e.at.End
+		if !e.insert {
+			out = append(out, e.value...)
+			continue
+		}
+		var err error
+		if out, err = jsontext.AppendQuote(out, e.name); err != nil {
+			return nil, fmt.Errorf("envelope: member name: %w", err)
+		}
+		out = append(append(out, ':'), e.value...)
+		if e.follow || i+1 < len(sorted) && sorted[i+1].insert && sorted[i+1].at == e.at {
+			out = append(out, ',')
+		}
+	}
+	return append(out, m.raw[done:]...), nil
+}
