@@ -8,28 +8,32 @@ package store
 import (
 	"context"
 	"database/sql"
-	"io/fs"
 	"time"
-)
 
-// Schema is the migrations of one package's tables, applied in order and each
-// exactly once. Name keeps the packages' version counters apart.
-type Schema struct {
-	Name       string
-	Migrations fs.FS
-}
+	"aims/internal/aims"
+)
 
 // DB is one database: one writer at a time, any number of readers.
 type DB struct {
 	write *sql.DB
 	read  *sql.DB
 	now   func() time.Time
+	scrub func(ctx context.Context, table string) error
 	close func() error
 }
 
-// New wraps opened pools. Only the packages below it that open a database call it.
-func New(write, read *sql.DB, now func() time.Time, close func() error) *DB {
-	return &DB{write: write, read: read, now: now, close: close}
+// Engine is what differs between the databases. Scrub removes from disk what
+// was deleted or overwritten in a table and still lies in journals or dead rows.
+type Engine struct {
+	Write *sql.DB
+	Read  *sql.DB
+	Scrub func(ctx context.Context, table string) error
+	Close func() error
+}
+
+// New wraps an opened engine. Only the packages that open a database call it.
+func New(e Engine, now func() time.Time) *DB {
+	return &DB{write: e.Write, read: e.Read, now: now, scrub: e.Scrub, close: e.Close}
 }
 
 // Tx is a transaction. Now is fixed once for all that happens in it.
@@ -38,29 +42,49 @@ type Tx struct {
 	Now time.Time
 }
 
-// Update runs fn in a write transaction and commits when it returns nil.
-// An error from the commit means that nothing of it is stored, or, when the
-// connection was lost, that the outcome is unknown; callers must treat both as not done.
+// Update runs fn in a write transaction and commits when it returns nil. An
+// error of fn is returned as it is; when the transaction cannot be begun or
+// committed, the error is aims.Unavailable. An error from the commit means
+// that nothing of it is stored, or, when the connection was lost, that the
+// outcome is unknown; callers must treat both as not done.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	return run(ctx, db.write, db.now(), false, fn)
+	return db.run(ctx, db.write, false, fn)
 }
 
 // View runs fn in a read transaction: one consistent snapshot.
 func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
-	return run(ctx, db.read, db.now(), true, fn)
+	return db.run(ctx, db.read, true, fn)
 }
 
-func run(ctx context.Context, pool *sql.DB, now time.Time, readOnly bool, fn func(*Tx) error) error {
-	tx, err := pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: readOnly})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	if err := fn(&Tx{Tx: tx, Now: now}); err != nil {
-		return err
-	}
-	return tx.Commit()
+// Prepare makes a statement for Update transactions, to be used through
+// Tx.StmtContext by a caller that runs it very often.
+func (db *DB) Prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	return db.write.PrepareContext(ctx, query)
 }
+
+// Scrub removes from disk what was deleted from or overwritten in a table and
+// still lies in journals or dead rows. It waits for readers of older states.
+func (db *DB) Scrub(ctx context.Context, table string) error { return db.scrub(ctx, table) }
 
 // Close closes the database.
 func (db *DB) Close() error { return db.close() }
+
+func (db *DB) run(ctx context.Context, pool *sql.DB, readOnly bool, fn func(*Tx) error) error {
+	isolation := sql.LevelDefault
+	if readOnly {
+		// PostgreSQL gives one snapshot per statement otherwise.
+		isolation = sql.LevelRepeatableRead
+	}
+	tx, err := pool.BeginTx(ctx, &sql.TxOptions{ReadOnly: readOnly, Isolation: isolation})
+	if err != nil {
+		return aims.Errorf(aims.Unavailable, err, "the database cannot be reached or is busy")
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	if err := fn(&Tx{Tx: tx, Now: db.now()}); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return aims.Errorf(aims.Unavailable, err, "the database could not store the change")
+	}
+	return nil
+}

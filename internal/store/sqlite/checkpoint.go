@@ -1,0 +1,70 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"aims/internal/aims"
+)
+
+// The write-ahead log is copied into the file every checkpointEvery. Readers
+// and commits go on meanwhile, so under load it is never copied to its end and
+// would grow for ever; past maxPages commits wait for the rest to be copied,
+// which is little because most was copied just before.
+const (
+	checkpointEvery = 500 * time.Millisecond
+	maxPages        = 16384 // of 4 KiB: 64 MiB
+)
+
+func (f *file) startCheckpointing() {
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	f.done.Go(func() {
+		ticker := time.NewTicker(checkpointEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				// An error here loses nothing: the commits are durable in the
+				// write-ahead log, and the next tick tries again.
+				_ = f.copyLog(context.WithoutCancel(ctx), maxPages)
+			}
+		}
+	})
+}
+
+// copyLog copies what is committed from the write-ahead log into the file, and
+// when the log holds more than limit pages begins it anew.
+func (f *file) copyLog(ctx context.Context, limit int) error {
+	_, pages, err := f.walCheckpoint(ctx, "PASSIVE")
+	if err != nil || pages <= limit {
+		return err
+	}
+	_, _, err = f.walCheckpoint(ctx, "RESTART")
+	return err
+}
+
+// scrub leaves nothing of an earlier state in the write-ahead log. secure_delete
+// has already overwritten it in the file.
+func (f *file) scrub(ctx context.Context, _ string) error {
+	for {
+		busy, _, err := f.walCheckpoint(ctx, "TRUNCATE")
+		if err != nil {
+			return unavailable(err, "the write-ahead log could not be emptied")
+		}
+		if !busy {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return aims.Errorf(aims.Timeout, err, "the write-ahead log could not be emptied in time: a reader still uses it")
+		}
+	}
+}
+
+func (f *file) walCheckpoint(ctx context.Context, mode string) (busy bool, pages int, err error) {
+	var copied int
+	err = f.checkpoint.QueryRowContext(ctx, "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &pages, &copied)
+	return busy, pages, err
+}
