@@ -7,11 +7,11 @@
 package receipt
 
 import (
-	"aims/authz"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+
+	"aims/authz"
 )
 
 // Party is who acted or was acted for: "agent", "person" or "system" and an id.
@@ -104,18 +104,8 @@ type Event struct {
 	// Decision is the id of the receipt of the decision that let the actor do it;
 	// empty for what the system does by itself.
 	Decision string `json:"decision,omitempty"`
-	// Detail is what changed; it holds no personal data and no secret.
+	// Detail is what changed, a JSON object; it holds no personal data and no secret.
 	Detail json.RawMessage `json:"detail,omitempty"`
-}
-
-// Encode is the body's bytes. Structs marshal their fields in order, so equal
-// bodies are equal bytes; no later step re-serialises them.
-func Encode(body any) ([]byte, error) {
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	return b, nil
 }
 
 // Salt hides a payload behind its digest: without it, a short payload could be

@@ -68,11 +68,14 @@ type Header struct {
 }
 
 // AppendLeaf appends the leaf of a header and a body to dst. The body is not
-// examined beyond its size: it must be one JSON object without line breaks
-// outside of strings, which is what Encode makes.
+// examined beyond its size: it must be what Encode makes. A time is cut to
+// whole microseconds.
 func AppendLeaf(dst []byte, h Header, body []byte) ([]byte, error) {
 	if !h.Kind.valid() {
 		return dst, fmt.Errorf("receipt: unknown kind %q", h.Kind)
+	}
+	if year := h.Time.UTC().Year(); year < 1 || year > 9999 {
+		return dst, fmt.Errorf("receipt: the year %d does not fit its column", year)
 	}
 	start := len(dst)
 	dst = append(dst, magic...)
@@ -111,7 +114,7 @@ var errHeader = errors.New("receipt: malformed header line")
 func ParseLeaf(leaf []byte) (Header, []byte, error) {
 	var h Header
 	rest, ok := bytes.CutPrefix(leaf, []byte(magic))
-	if !ok {
+	if !ok || len(leaf) > MaxLeaf {
 		return h, nil, errHeader
 	}
 	kind, rest, ok := bytes.Cut(rest, []byte(" "))
