@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"aims/internal/aims"
+	"aims/receipt"
+)
+
+// batch is what one commit appends.
+type batch struct {
+	first   uint64
+	time    time.Time
+	headers []receipt.Header
+	hashes  []tlog.Hash
+	leaves  []byte
+	vault   []byte
+	closed  map[uint64]bool
+}
+
+// newBatch begins a batch on a tree at the transaction's time, which is never
+// before the last leaf, whatever the clock does.
+func newBatch(base *tree, now time.Time, sizeHint int) *batch {
+	at := time.UnixMicro(max(now.UnixMicro(), base.lastTime)).UTC()
+	return &batch{first: base.size(), time: at, leaves: make([]byte, 0, sizeHint), closed: map[uint64]bool{}}
+}
+
+// check refuses an entry that can never be appended.
+func (e *Entry) check() error {
+	switch e.Kind {
+	case receipt.DecisionKind, receipt.RefusalKind, receipt.OutcomeKind, receipt.EventKind:
+	default:
+		return aims.Errorf(aims.Invalid, nil, "a receipt of kind %q", e.Kind)
+	}
+	if len(e.Body) == 0 || len(e.Body) > MaxBody {
+		return aims.Errorf(aims.Invalid, nil, "a receipt of %d bytes: at least 1, at most %d", len(e.Body), MaxBody)
+	}
+	seen := make([]string, 0, 4)
+	for _, p := range e.Payloads {
+		switch p.Name {
+		case receipt.InputPayload, receipt.FactsPayload, receipt.ResultPayload:
+		default:
+			return aims.Errorf(aims.Invalid, nil, "a payload named %q: only input, facts and result are known", p.Name)
+		}
+		if slices.Contains(seen, p.Name) {
+			return aims.Errorf(aims.Invalid, nil, "two payloads named %s", p.Name)
+		}
+		seen = append(seen, p.Name)
+		if len(p.Data) > receipt.MaxPayload {
+			return aims.Errorf(aims.Invalid, nil, "a payload of %d bytes: at most %d", len(p.Data), receipt.MaxPayload)
+		}
+	}
+	return nil
+}
+
+// admit refuses an outcome of a decision that is not open.
+func (b *batch) admit(e *Entry, open *openDecisions) error {
+	if e.Kind == receipt.OutcomeKind && (b.closed[e.Closes] || !open.has(e.Closes)) {
+		return aims.Errorf(aims.Conflict, nil, "entry %d is not a decision that waits for its outcome", e.Closes)
+	}
+	return nil
+}
+
+// add places a checked and admitted entry at the end of the batch.
+func (b *batch) add(e *Entry) (Ref, error) {
+	h := receipt.Header{Kind: e.Kind, Index: b.first + uint64(len(b.hashes)), Closes: e.Closes, Time: b.time}
+	frame := len(b.leaves)
+	leaves, err := receipt.AppendLeaf(append(b.leaves, 0, 0), h, e.Body)
+	if err != nil {
+		return Ref{}, err
+	}
+	binary.BigEndian.PutUint16(leaves[frame:], uint16(len(leaves)-frame-2))
+	b.leaves = leaves
+	b.hashes = append(b.hashes, receipt.LeafHash(leaves[frame+2:]))
+	b.headers = append(b.headers, h)
+	if e.Kind == receipt.OutcomeKind {
+		b.closed[e.Closes] = true
+	}
+	b.keep(h.Index, e.Payloads)
+	return Ref{Index: h.Index, Time: b.time}, nil
+}
+
+func (b *batch) keep(index uint64, payloads []Payload) {
+	if len(payloads) > 1 {
+		payloads = slices.Clone(payloads)
+		slices.SortFunc(payloads, func(x, y Payload) int { return strings.Compare(x.Name, y.Name) })
+	}
+	for _, p := range payloads {
+		b.vault = appendStored(b.vault, stored{Payload: receipt.Payload{Index: index, Name: p.Name, Salt: p.Salt, Data: p.Data}})
+	}
+}
