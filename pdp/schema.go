@@ -1,0 +1,194 @@
+package pdp
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// Tool is an MCP tool as its server describes it.
+type Tool struct {
+	// Server is the name of the server in the configuration: [a-z][a-z0-9-]{0,31}.
+	Server string
+	// Name is the tool's own name, verbatim.
+	Name string
+	// InputSchema is the JSON Schema of the arguments. It comes from the server
+	// and is not trusted.
+	InputSchema json.RawMessage
+	// ReadOnly and Destructive are the server's hints. They are facts of a
+	// request (context.tool), not part of the schema.
+	ReadOnly, Destructive bool
+}
+
+// Action is the Cedar action id of a call of the tool, which is also its name
+// on a merged endpoint: the server, three underscores, the tool (the form of
+// Amazon Bedrock AgentCore Policy).
+func (t Tool) Action() string { return t.Server + "___" + t.Name }
+
+// Catalog is everything from which the Cedar schema is generated.
+type Catalog struct {
+	Tools []Tool
+	// Extensions are protocol methods beyond MCP that the configuration lets through.
+	Extensions []string
+}
+
+// Loss is something that the schema could not carry over exactly. What is left
+// out of context.input is never invisible: its presence in a call shows in
+// context.undeclared.
+type Loss struct {
+	Action string `json:"action"`
+	// Argument is the path of the argument, such as order.lines[].price; empty
+	// where the loss concerns the whole tool.
+	Argument string `json:"argument,omitempty"`
+	Text     string `json:"text"`
+}
+
+// Methods returns the methods of MCP that are decided by policy, each an
+// action in the group mcp_method: those of revisions 2025-11-25 and 2026-07-28,
+// without the handshake (initialize, server/discover), ping and notifications,
+// which a gateway answers itself, and without tools/call, whose actions are the
+// tools.
+func Methods() []string {
+	return []string{
+		"completion/complete", "elicitation/create", "logging/setLevel",
+		"prompts/get", "prompts/list", "resources/list", "resources/read",
+		"resources/subscribe", "resources/templates/list", "resources/unsubscribe",
+		"roots/list", "sampling/createMessage", "subscriptions/listen",
+		"tasks/cancel", "tasks/get", "tasks/list", "tasks/result", "tasks/update", "tools/list",
+	}
+}
+
+// Verbs returns what people and programs do to the management system, each an
+// action in the group manage on the resource System.
+func Verbs() []string {
+	return []string{
+		"decisions/close", "decisions/evaluate", "inventory/read",
+		"keys/create", "keys/read", "keys/revoke", "log/entries",
+		"payloads/erase", "payloads/read", "policy/activate", "policy/check", "policy/read",
+		"receipts/read", "tools/approve",
+	}
+}
+
+// The groups that actions are in. A group is not an action that anybody asks for.
+const (
+	callGroup      = "call_tool"
+	methodGroup    = "mcp_method"
+	extensionGroup = "extension"
+	manageGroup    = "manage"
+)
+
+// preamble declares the entity types, the groups and the types that contexts share.
+const preamble = `// Generated from the tools' input schemas. Edit the tools, not this file.
+entity Role;
+entity Agent in [Role];
+entity Person in [Role];
+entity McpServer;
+entity System;
+
+type Session = { id: String, channel: String, protocol: String };
+type ToolFacts = { pin: String, quarantined: Bool, read_only: Bool, destructive: Bool };
+type Call = { name?: String, uri?: String };
+
+action "call_tool";
+action "mcp_method";
+action "extension";
+action "manage";
+`
+
+// The names of context attributes that Input fills and facts leave out.
+const (
+	inputAttribute      = "input"
+	undeclaredAttribute = "undeclared"
+)
+
+// GenerateSchema makes the Cedar schema, as text, of the catalog: the same
+// bytes for the same catalog in any order. Losses say what of the tools' input
+// schemas a policy cannot see in context.input; a tool whose input schema is
+// hostile or unusable keeps its action and loses its arguments. An error means
+// that the catalog itself is wrong: a malformed server name, or two actions of
+// one name.
+func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
+	names := taken()
+	tools := slices.Clone(c.Tools)
+	slices.SortFunc(tools, func(a, b Tool) int { return cmp.Compare(a.Action(), b.Action()) })
+	text := []byte(preamble)
+	for _, m := range Methods() {
+		text = appendMethod(text, m, methodGroup)
+	}
+	for _, v := range Verbs() {
+		text = appendAction(text, v, manageGroup, "System", "{ input: {}, session: Session }")
+	}
+	for _, m := range slices.Sorted(slices.Values(c.Extensions)) {
+		if m == "" || !nameable(m) {
+			return nil, nil, fmt.Errorf("extension method %q is not a name", m)
+		}
+		if err := names.take(m); err != nil {
+			return nil, nil, err
+		}
+		text = appendMethod(text, m, extensionGroup)
+	}
+	var losses []Loss
+	serverName := regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	for _, t := range tools {
+		if !serverName.MatchString(t.Server) {
+			return nil, nil, fmt.Errorf("server name %q of tool %q: expected a lower-case letter, then at most 31 letters, digits and hyphens", t.Server, t.Name)
+		}
+		if !nameable(t.Name) {
+			losses = append(losses, Loss{Action: fmt.Sprintf("%.300q", t.Action()), Text: fmt.Sprintf("the tool's name is not UTF-8 or has more than %d bytes: it has no action, and every call of it is refused", maxName)})
+			continue
+		}
+		if err := names.take(t.Action()); err != nil {
+			return nil, nil, err
+		}
+		input, lost := argumentsOf(t)
+		text = appendTool(text, t, input)
+		losses = append(losses, lost...)
+	}
+	return text, losses, nil
+}
+
+// names are the action ids that are in use.
+type names map[string]bool
+
+func taken() names {
+	n := names{callGroup: true, methodGroup: true, extensionGroup: true, manageGroup: true}
+	for _, m := range Methods() {
+		n[m] = true
+	}
+	for _, v := range Verbs() {
+		n[v] = true
+	}
+	return n
+}
+
+func (n names) take(id string) error {
+	if n[id] {
+		return fmt.Errorf("two actions are named %q", id)
+	}
+	n[id] = true
+	return nil
+}
+
+func appendMethod(dst []byte, method, group string) []byte {
+	return appendAction(dst, method, group, "McpServer", "{ input: Call, session: Session }")
+}
+
+func appendTool(dst []byte, t Tool, input shape) []byte {
+	context := append([]byte("{ input: "), input.appendCedar(nil)...)
+	context = append(context, ", undeclared: Set<String>, tool: ToolFacts, session: Session }"...)
+	return appendAction(dst, t.Action(), callGroup, "McpServer", string(context))
+}
+
+func appendAction(dst []byte, id, group, resource, context string) []byte {
+	dst = append(dst, "action "...)
+	dst = appendQuoted(dst, id)
+	dst = append(dst, " in [Action::"...)
+	dst = appendQuoted(dst, group)
+	dst = append(dst, "] appliesTo { principal: [Agent, Person], resource: ["...)
+	dst = append(dst, resource...)
+	dst = append(dst, "], context: "...)
+	dst = append(dst, context...)
+	return append(dst, " };\n"...)
+}
