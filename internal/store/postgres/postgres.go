@@ -46,19 +46,19 @@ func Open(ctx context.Context, dsn string, now func() time.Time, schemas ...stor
 		config.ConnectTimeout = 10 * time.Second
 	}
 	write, read := pool(config, 4), pool(config, max(4, runtime.GOMAXPROCS(0)))
-	close := func() error { return errors.Join(read.Close(), write.Close()) }
+	closeAll := func() error { return errors.Join(read.Close(), write.Close()) }
 	if err := check(ctx, write); err != nil {
-		return nil, errors.Join(err, close())
+		return nil, errors.Join(err, closeAll())
 	}
 	if err := migrate(ctx, write, schemas); err != nil {
-		return nil, errors.Join(err, close())
+		return nil, errors.Join(err, closeAll())
 	}
 	// Dead rows are what an erased payload would be read from.
 	scrub := func(ctx context.Context, table string) error {
 		_, err := write.ExecContext(ctx, "VACUUM "+pgx.Identifier{table}.Sanitize())
 		return unavailable(err, "the table could not be vacuumed")
 	}
-	return store.New(store.Engine{Write: write, Read: read, Scrub: scrub, Close: close}, now), nil
+	return store.New(store.Engine{Write: write, Read: read, Scrub: scrub, Close: closeAll}, now), nil
 }
 
 func pool(config *pgx.ConnConfig, size int) *sql.DB {

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"crypto/rand"
+	"database/sql"
+
+	"go.uber.org/goleak"
+
+	"aims/internal/aims"
+	"aims/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func unavailableSentence(t *testing.T, err error) string {
+	t.Helper()
+	var e *aims.Error
+	if !errors.As(err, &e) || e.Code != aims.Unavailable {
+		t.Fatalf("got %v, want aims.Unavailable", err)
+	}
+	return e.Text
+}
+
+func TestServerThatIsNotThere(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := closed.Addr().String()
+	closed.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err = Open(ctx, "postgres://aims:hunter2@"+address+"/none?sslmode=disable", time.Now)
+	if text := unavailableSentence(t, err); !strings.Contains(text, "PostgreSQL cannot be reached") {
+		t.Errorf("sentence %q", text)
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error holds the password: %v", err)
+	}
+}
+
+func TestDSNThatCannotBeRead(t *testing.T) {
+	_, err := Open(t.Context(), "postgres://aims:hunter2@host:port/none", time.Now)
+	if code, _ := aims.Public(err); code != aims.Invalid {
+		t.Errorf("got %v", err)
+	}
+	if err != nil && strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error holds the password: %v", err)
+	}
+}
+
+func testServer(t *testing.T) string {
+	t.Helper()
+	dsn := os.Getenv("AIMS_TEST_POSTGRES")
+	if dsn == "" {
+		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
+	}
+	return dsn
+}
+
+func TestUserThatIsNotAdmitted(t *testing.T) {
+	dsn := strings.Replace(testServer(t), "aims@", "nobody-of-this-name@", 1)
+	_, err := Open(t.Context(), dsn, time.Now)
+	unavailableSentence(t, err)
+}
+
+// Several processes that start at the same time migrate once.
+func TestProcessesStartTogether(t *testing.T) {
+	server := testServer(t)
+	admin, err := sql.Open("pgx", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	name := "t" + strings.ToLower(rand.Text())
+	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`)
+	things := store.Schema{Name: "things", Migrations: fstest.MapFS{
+		"00001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (id BIGINT PRIMARY KEY);\nINSERT INTO thing (id) VALUES (1);\n")},
+	}}
+	var processes sync.WaitGroup
+	for range 4 {
+		processes.Go(func() {
+			db, err := Open(t.Context(), server+"&search_path="+name, time.Now, things)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			err = db.Update(t.Context(), func(tx *store.Tx) error {
+				var setting string
+				if err := tx.QueryRow("SHOW synchronous_commit").Scan(&setting); err != nil {
+					return err
+				}
+				if setting != "on" {
+					t.Errorf("synchronous_commit is %s", setting)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	processes.Wait()
+}
