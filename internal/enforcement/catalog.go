@@ -1,0 +1,109 @@
+package enforcement
+
+import (
+	"context"
+
+	"aims/internal/aims"
+	"aims/internal/inventory"
+	"aims/internal/policy"
+	"aims/pdp"
+)
+
+// ObserveTools takes note of a server's list of tools, whole, at every list,
+// and puts the policies in force for what is new. With an error the list must
+// not be shown. When the policies do not compile with a new tool, they stay as
+// they are and the tool is refused; Stale says why.
+func (e *Enforcer) ObserveTools(ctx context.Context, server string, tools []inventory.Tool) ([]inventory.Change, error) {
+	e.catalog.Lock()
+	defer e.catalog.Unlock()
+	changes, err := e.inventory.Observe(ctx, server, tools)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if c.Quarantined {
+			e.o.Log.Warn("a tool is in quarantine", "server", c.Server, "tool", c.Tool, "change", string(c.Kind), "pin", c.Pin, "flags", c.Flags)
+		}
+	}
+	return changes, e.recompile(ctx)
+}
+
+// ApproveTool puts a tool's observed definition in force. It names the pin
+// that the approver has seen: another one by now is aims.Conflict. So is a
+// definition with which the active policies would not compile.
+func (e *Enforcer) ApproveTool(ctx context.Context, by aims.Actor, decision, server, tool, pin string) error {
+	e.catalog.Lock()
+	defer e.catalog.Unlock()
+	if sources := e.policy.Sources(); sources != nil {
+		if _, known := e.inventory.Tool(server, tool); known {
+			if _, _, err := e.policy.Check(sources, e.inventory.CatalogWith(server, tool)); err != nil {
+				_, text := aims.Public(err)
+				return aims.Errorf(aims.Conflict, err, "with this definition %s", text)
+			}
+		}
+	}
+	if err := e.inventory.Approve(ctx, by, decision, server, tool, pin); err != nil {
+		return err
+	}
+	return e.recompile(ctx)
+}
+
+// ActivatePolicy puts sources in force for the tools that are approved now.
+func (e *Enforcer) ActivatePolicy(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
+	e.catalog.Lock()
+	defer e.catalog.Unlock()
+	version := e.inventory.Version()
+	done, err := e.policy.Activate(ctx, by, decision, sources, e.inventory.Catalog())
+	if err == nil {
+		e.compiled = version
+		e.stale.Store(nil)
+	}
+	return done, err
+}
+
+// CheckPolicy says whether sources would compile for the tools that are
+// approved now; policy.Problems has the places.
+func (e *Enforcer) CheckPolicy(sources []pdp.Source) ([]pdp.Loss, error) {
+	_, losses, err := e.policy.Check(sources, e.inventory.Catalog())
+	return losses, err
+}
+
+// Recompile puts the active policies in force for the approved tools and the
+// present configuration. It is called once at start; later changes do it by themselves.
+func (e *Enforcer) Recompile(ctx context.Context) error {
+	e.catalog.Lock()
+	defer e.catalog.Unlock()
+	e.compiled = 0
+	return e.recompile(ctx)
+}
+
+// Stale says why the active policies could not be compiled for the tools that
+// are approved now; empty when they are.
+func (e *Enforcer) Stale() string {
+	if text := e.stale.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
+
+// recompile is called with catalog held. Policies that do not compile are no
+// error: those in force stay, and refuse what they do not know.
+func (e *Enforcer) recompile(ctx context.Context) error {
+	version := e.inventory.Version()
+	if version == e.compiled {
+		return nil
+	}
+	_, err := e.policy.Recompile(ctx, e.inventory.Catalog())
+	if code, text := aims.Public(err); err != nil && code == aims.Invalid {
+		e.o.Log.Error("the policies do not compile with the tools that there are now; those before stay in force", "error", err)
+		e.stale.Store(&text)
+		e.compiled = version
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.compiled = version
+	e.stale.Store(nil)
+	return nil
+}

@@ -1,0 +1,265 @@
+package enforcement
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"sync"
+	"time"
+
+	"aims/internal/aims"
+	"aims/internal/identity"
+	"aims/internal/ledger"
+	"aims/receipt"
+)
+
+// Close records what came of a ruling that allowed a call. The outcome is
+// recorded also when the caller has gone away. When it cannot be, the error
+// says so, and CloseOverdue tries again without the result. A ruling is closed
+// once: after that, Close fails with aims.Conflict.
+func (e *Enforcer) Close(ctx context.Context, r Ruling, o Outcome) error {
+	if !r.Allowed() || r.Receipt == "" {
+		return aims.Errorf(aims.Conflict, nil, "only a decision that allowed something has an outcome")
+	}
+	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time, channel: r.channel}
+	err := e.close(ctx, d, o)
+	if code, _ := aims.Public(err); err != nil && code != aims.Conflict && code != aims.Invalid {
+		o.Result, o.Detail = nil, "recorded late, without the result"
+		e.unclosed.add(d, o)
+	}
+	return err
+}
+
+// openDecision is a decision that waits for its outcome.
+type openDecision struct {
+	index   uint64
+	id      string
+	since   time.Time
+	channel string
+}
+
+// maxDetail bounds the sentence of an outcome.
+const maxDetail = 500
+
+func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
+	if e.o.Redactor != nil {
+		o.Detail = e.o.Redactor.Redact(o.Detail)
+	}
+	body := receipt.Outcome{
+		ID: aims.NewID("rcp"), Decision: d.id, Status: o.Status, Detail: clean(o.Detail, maxDetail), Bytes: o.Bytes,
+		Micros: max(0, e.o.Now().Sub(d.since).Microseconds()),
+	}
+	if body.Bytes == 0 {
+		body.Bytes = int64(len(o.Result))
+	}
+	entry := ledger.Entry{Kind: receipt.OutcomeKind, Closes: d.index}
+	data, err := e.kept(o, body.Bytes)
+	if err != nil {
+		return err
+	}
+	if data != nil {
+		salt := newSalts()[0]
+		body.Result = salt.Digest(data)
+		entry.Payloads = []ledger.Payload{{Name: receipt.ResultPayload, Salt: salt, Data: data}}
+	}
+	if entry.Body, err = receipt.Encode(&body); err != nil {
+		return aims.Errorf(aims.Invalid, err, "this is no outcome")
+	}
+	if _, err := e.commit(ctx, entry); err != nil {
+		return unrecorded(err)
+	}
+	if reported(d.channel) {
+		e.unreported.Add(-1)
+	}
+	return nil
+}
+
+// omitted stands in the vault for a result that is not kept: who has the
+// result from elsewhere can still show that it was this one.
+type omitted struct {
+	SHA256 string `json:"omitted_sha256"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// kept is what goes into the vault of a result; nil for nothing.
+func (e *Enforcer) kept(o Outcome, size int64) ([]byte, error) {
+	switch {
+	case len(o.Result) > e.o.MaxResult:
+		sum := sha256.Sum256(o.Result)
+		return json.Marshal(omitted{"sha256:" + hex.EncodeToString(sum[:]), size})
+	case len(o.Result) > 0:
+		return o.Result, nil
+	case o.SHA256 != "":
+		return json.Marshal(omitted{o.SHA256, size})
+	}
+	return nil, nil
+}
+
+// CloseByID records the outcome that a caller reports of its own decision. It
+// fails with aims.NotFound when the caller has no such decision, and with
+// aims.Conflict when it has an outcome already.
+func (e *Enforcer) CloseByID(ctx context.Context, p identity.Principal, id string, o Outcome) error {
+	leaf, err := e.ledger.Find(ctx, id)
+	if err != nil {
+		return err
+	}
+	// Nobody learns of decisions that are not theirs.
+	none := aims.Errorf(aims.NotFound, nil, "there is no receipt with this id")
+	if leaf.Kind != receipt.DecisionKind {
+		return none
+	}
+	d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+	if err != nil {
+		return aims.Errorf(aims.Internal, err, "the decision cannot be read")
+	}
+	if d.Actor == nil || *d.Actor != receipt.Party(p.Actor) {
+		return none
+	}
+	if !reported(d.Channel) {
+		return aims.Errorf(aims.Conflict, nil, "the outcome of this decision is not the caller's to report")
+	}
+	switch o.Status {
+	case receipt.Unreported, receipt.Unknown:
+		return aims.Errorf(aims.Invalid, nil, "status %q is not the caller's to report", o.Status)
+	}
+	return e.close(ctx, openDecision{index: leaf.Index, id: id, since: leaf.Time, channel: d.Channel}, o)
+}
+
+// CloseOverdue closes the decisions whose callers did not report in time as
+// unreported, and tries again to record outcomes that could not be. It is the
+// step of a ticker, and returns how many it closed.
+func (e *Enforcer) CloseOverdue(ctx context.Context) (int, error) {
+	closed, failures := e.retryUnclosed(ctx)
+	open, err := e.ledger.OpenDecisions(ctx)
+	if err != nil {
+		return closed, errors.Join(append(failures, err)...)
+	}
+	deadline := e.o.Now().Add(-e.o.ReportWithin)
+	var overdue []openDecision
+	for _, leaf := range open {
+		if leaf.Time.After(deadline) {
+			break // they come in the order of time
+		}
+		d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if reported(d.Channel) {
+			overdue = append(overdue, openDecision{index: leaf.Index, id: d.ID, since: leaf.Time, channel: d.Channel})
+		}
+	}
+	n, err := e.closeAll(ctx, overdue, Outcome{Status: receipt.Unreported, Detail: "the caller did not report in time"})
+	return closed + n, errors.Join(append(failures, err)...)
+}
+
+// Recover closes, as unknown, every decision that the process before left
+// open, and returns them. It is called once, before the first call is decided.
+func (e *Enforcer) Recover(ctx context.Context) ([]receipt.Decision, error) {
+	leaves, err := e.ledger.OpenDecisions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	decisions := make([]receipt.Decision, 0, len(leaves))
+	open := make([]openDecision, 0, len(leaves))
+	for _, leaf := range leaves {
+		d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+		if err != nil {
+			return nil, aims.Errorf(aims.Internal, err, "an open decision cannot be read: verify the log")
+		}
+		e.o.Log.Warn("a decision was left without outcome: the action may have happened",
+			"receipt", d.ID, "index", leaf.Index, "actor", d.Actor, "action", d.Action)
+		decisions = append(decisions, *d)
+		open = append(open, openDecision{index: leaf.Index, id: d.ID, since: leaf.Time})
+	}
+	_, err = e.closeAll(ctx, open, Outcome{Status: receipt.Unknown, Detail: "the process ended before the outcome was recorded"})
+	return decisions, err
+}
+
+// closeAll closes decisions side by side, so that they share commits.
+func (e *Enforcer) closeAll(ctx context.Context, open []openDecision, o Outcome) (int, error) {
+	const abreast = 64
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failures []error
+	closed := 0
+	queue := make(chan openDecision)
+	for range min(abreast, len(open)) {
+		wg.Go(func() {
+			for d := range queue {
+				err := e.close(ctx, d, o)
+				mu.Lock()
+				if code, _ := aims.Public(err); err == nil {
+					closed++
+				} else if code != aims.Conflict { // it was reported meanwhile
+					failures = append(failures, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, d := range open {
+		queue <- d
+	}
+	close(queue)
+	wg.Wait()
+	return closed, errors.Join(failures...)
+}
+
+// retries are outcomes that could not be recorded yet.
+type retries struct {
+	mu      sync.Mutex
+	pending map[uint64]retry
+}
+
+type retry struct {
+	openDecision
+	outcome Outcome
+}
+
+// maxRetries bounds their memory. What is beyond it stays open in the log, and
+// the next start says so.
+const maxRetries = 10_000
+
+func (r *retries) add(d openDecision, o Outcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending == nil {
+		r.pending = map[uint64]retry{}
+	}
+	if len(r.pending) < maxRetries {
+		r.pending[d.index] = retry{d, o}
+	}
+}
+
+func (r *retries) all() []retry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]retry, 0, len(r.pending))
+	for _, p := range r.pending {
+		all = append(all, p)
+	}
+	return all
+}
+
+func (r *retries) done(index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.pending, index)
+}
+
+func (e *Enforcer) retryUnclosed(ctx context.Context) (closed int, failures []error) {
+	for _, r := range e.unclosed.all() {
+		err := e.close(ctx, r.openDecision, r.outcome)
+		code, _ := aims.Public(err)
+		if err == nil || code == aims.Conflict {
+			e.unclosed.done(r.index)
+			closed++
+			continue
+		}
+		return closed, []error{err} // the ledger is still unwell: not all of them now
+	}
+	return closed, nil
+}

@@ -1,0 +1,151 @@
+package enforcement
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"aims/authz"
+	"aims/internal/aims"
+	"aims/internal/ledger"
+	"aims/receipt"
+)
+
+// record makes the receipt of a decision or refusal durable.
+func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error) {
+	if !a.decision.Allowed() {
+		if err := e.admit(c, a); err != nil {
+			return Ruling{}, err
+		}
+	}
+	body := receipt.Decision{
+		ID: aims.NewID("rcp"), Session: clean(c.Session, maxSession), Channel: c.Channel,
+		Method: clean(c.Method, maxMethod), Action: clean(c.Action, maxAction),
+		Verdict: a.decision.Verdict, Reasons: a.decision.Reasons, Faults: a.decision.Faults,
+		Obligations: a.decision.Obligations, Cause: a.cause, Policy: a.decision.Policy, Pin: a.tool.Pin,
+	}
+	if c.Principal.ID != "" {
+		party := receipt.Party(c.Principal.Actor)
+		body.Actor = &party
+	}
+	uid := resource(c)
+	body.Resource = &receipt.Object{Type: string(uid.Type), ID: clean(string(uid.ID), maxAction)}
+	entry := ledger.Entry{Kind: receipt.DecisionKind, Payloads: payloads(c, a, &body)}
+	if !a.decision.Allowed() {
+		entry.Kind = receipt.RefusalKind
+	}
+	var err error
+	if entry.Body, err = receipt.Encode(&body); err != nil {
+		return Ruling{}, aims.Errorf(aims.Internal, err, "the decision cannot be recorded")
+	}
+	if len(entry.Body) > ledger.MaxBody {
+		return Ruling{}, aims.Errorf(aims.Internal, fmt.Errorf("%d reasons and faults", len(body.Reasons)+len(body.Faults)), "the decision has more reasons than a receipt holds")
+	}
+	ref, err := e.commit(ctx, entry)
+	if err != nil {
+		return Ruling{}, unrecorded(err)
+	}
+	return Ruling{
+		Decision: a.decision, Receipt: body.ID, Index: ref.Index, Time: ref.Time,
+		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause, channel: c.Channel,
+	}, nil
+}
+
+// keptRefused is the size up to which the input of a call that never came to a
+// decision is kept: it explains the refusal, and is not worth more room.
+const keptRefused = 64 << 10
+
+// payloads are the input and the facts, and put their digests into the body.
+func payloads(c Call, a attempt, body *receipt.Decision) []ledger.Payload {
+	if a.facts == nil && (len(c.Input) == 0 || len(c.Input) > keptRefused) {
+		return nil
+	}
+	input := c.Input
+	if len(input) == 0 {
+		input = []byte("{}")
+	}
+	salts := newSalts()
+	kept := make([]ledger.Payload, 0, 2)
+	if a.facts != nil {
+		body.Facts = salts[0].Digest(a.facts)
+		kept = append(kept, ledger.Payload{Name: receipt.FactsPayload, Salt: salts[0], Data: a.facts})
+	}
+	body.Input = salts[1].Digest(input)
+	return append(kept, ledger.Payload{Name: receipt.InputPayload, Salt: salts[1], Data: input})
+}
+
+func newSalts() [2]receipt.Salt {
+	var b [64]byte
+	rand.Read(b[:]) // it never fails; without randomness the process ends
+	return [2]receipt.Salt{receipt.Salt(b[:32]), receipt.Salt(b[32:])}
+}
+
+// unrecorded words an error of the ledger; the ledger's own codes stay.
+func unrecorded(err error) error {
+	var ours *aims.Error
+	if errors.As(err, &ours) {
+		return err
+	}
+	return aims.Errorf(aims.Unavailable, err, "the decision could not be recorded: nothing was done")
+}
+
+// refuseCall records a call that no policy had to decide, and returns why as
+// the error. Its sentence is the receipt's cause.
+func (e *Enforcer) refuseCall(ctx context.Context, c Call, a attempt, why error) (Ruling, error) {
+	_, a.cause = aims.Public(why)
+	a.decision = authz.Decision{Verdict: authz.Deny}
+	a.facts = nil
+	if a.set != nil {
+		a.decision.Policy = a.set.Digest()
+	}
+	r, err := e.record(ctx, c, a)
+	if err != nil {
+		return Ruling{}, err
+	}
+	return r, why
+}
+
+// clean makes text of a caller fit for a receipt: short, valid, printable.
+func clean(s string, most int) string {
+	if len(s) <= most && plain(s) {
+		return s
+	}
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsGraphic(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// admit asks the limiter whether a refusal may still be recorded by itself. It
+// costs the more, the more it would store.
+func (e *Enforcer) admit(c Call, a attempt) error {
+	const unit = 4 << 10
+	cost := 1 + float64(len(c.Input)+len(a.facts))/unit
+	if math.IsInf(cost, 0) || !e.refusals.take(principalKey(c), true, cost, e.o.Now()) {
+		actor := receipt.Party(c.Principal.Actor)
+		e.refusals.suppress(suppressed{actor: actor, channel: c.Channel, cause: "refused too often to be recorded one by one"})
+		return aims.Errorf(aims.Exhausted, nil, "too many refused calls: this one was not decided; try again later")
+	}
+	return nil
+}
+
+func principalKey(c Call) string { return c.Principal.Actor.String() }

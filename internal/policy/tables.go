@@ -1,0 +1,184 @@
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"aims/internal/aims"
+	"aims/internal/ledger"
+	"aims/internal/store"
+	"aims/pdp"
+	"aims/receipt"
+)
+
+// Stored is a set as it was activated.
+type Stored struct {
+	Digest  string
+	Schema  []byte
+	Sources []pdp.Source
+	// Created is when it was first activated.
+	Created time.Time
+}
+
+// Stored returns the set of a digest, whether active or not.
+func (a *Administration) Stored(ctx context.Context, digest string) (Stored, error) {
+	s := Stored{Digest: digest}
+	err := a.db.View(ctx, func(tx *store.Tx) error {
+		var created int64
+		err := tx.QueryRowContext(ctx, `SELECT t.text, s.created FROM policy_set s JOIN policy_text t ON t.digest = s.schema_digest WHERE s.digest = $1`, digest).
+			Scan(&s.Schema, &created)
+		if err != nil {
+			return err
+		}
+		s.Created = time.UnixMicro(created).UTC()
+		s.Sources, err = storedSources(ctx, tx, digest)
+		return err
+	})
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return Stored{}, aims.Errorf(aims.NotFound, nil, "there is no policy set %q", digest)
+	case err != nil:
+		return Stored{}, aims.Errorf(aims.Unavailable, err, "the policy set could not be read")
+	}
+	return s, nil
+}
+
+func storedSources(ctx context.Context, tx *store.Tx, digest string) ([]pdp.Source, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT f.name, t.text FROM policy_file f JOIN policy_text t ON t.digest = f.text_digest WHERE f.set_digest = $1 ORDER BY f.position`, digest)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var sources []pdp.Source
+	for rows.Next() {
+		var s pdp.Source
+		if err := rows.Scan(&s.Name, &s.Text); err != nil {
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	return sources, rows.Err()
+}
+
+// Digests lists the sets that were ever activated, oldest first.
+func (a *Administration) Digests(ctx context.Context) ([]string, error) {
+	digests := []string{}
+	err := a.db.View(ctx, func(tx *store.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT digest FROM policy_set ORDER BY created, digest`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var d string
+			if err := rows.Scan(&d); err != nil {
+				return err
+			}
+			digests = append(digests, d)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, aims.Errorf(aims.Unavailable, err, "the policy sets could not be read")
+	}
+	return digests, nil
+}
+
+// activated is the digest of the set that was activated last, empty for none.
+func (a *Administration) activated(ctx context.Context) (string, error) {
+	var digest string
+	err := a.db.View(ctx, func(tx *store.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT digest FROM policy_active WHERE id = 1`).Scan(&digest)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return digest, err
+}
+
+func saveSet(ctx context.Context, tx *store.Tx, set *pdp.Set) error {
+	schema, err := saveText(ctx, tx, set.Schema())
+	if err != nil {
+		return err
+	}
+	done, err := tx.ExecContext(ctx, `INSERT INTO policy_set (digest, schema_digest, created) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`,
+		set.Digest(), schema, tx.Now.UnixMicro())
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 0 {
+		return err // it is stored already; sets never change
+	}
+	for position, s := range set.Sources() {
+		text, err := saveText(ctx, tx, s.Text)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO policy_file (set_digest, position, name, text_digest) VALUES ($1, $2, $3, $4)`, set.Digest(), position, s.Name, text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveText stores a text once, however many sets it is part of.
+func saveText(ctx context.Context, tx *store.Tx, text []byte) (string, error) {
+	digest := textDigest(text)
+	if text == nil {
+		text = []byte{}
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO policy_text (digest, text) VALUES ($1, $2) ON CONFLICT (digest) DO NOTHING`, digest, text)
+	return digest, err
+}
+
+func textDigest(text []byte) string {
+	sum := sha256.Sum256(text)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func saveActive(ctx context.Context, tx *store.Tx, digest string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO policy_active (id, digest, activated) VALUES (1, $1, $2)
+ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, activated = excluded.activated`, digest, tx.Now.UnixMicro())
+	return err
+}
+
+// activationDetail is what the receipt of an activation says.
+type activationDetail struct {
+	Before string `json:"before,omitempty"`
+	// Cause is why the same sources became another set.
+	Cause  string       `json:"cause,omitempty"`
+	Schema string       `json:"schema"` // digest of its text
+	Files  []fileDetail `json:"files"`
+	// Count is the number of files: a long list is cut.
+	Count int `json:"count"`
+}
+
+type fileDetail struct {
+	Name string `json:"name"`
+	Text string `json:"text"` // digest
+}
+
+// activated is the entry of the receipt of an activation.
+func activated(by aims.Actor, decision, cause string, done Activation, set *pdp.Set) (ledger.Entry, error) {
+	sources := set.Sources()
+	detail := activationDetail{Before: done.Before, Cause: cause, Schema: textDigest(set.Schema()), Count: len(sources)}
+	const shown = 100 // a receipt has at most 64 KiB; the set's digest covers all
+	for _, s := range sources[:min(len(sources), shown)] {
+		detail.Files = append(detail.Files, fileDetail{Name: s.Name, Text: textDigest(s.Text)})
+	}
+	d, err := json.Marshal(detail)
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	body, err := receipt.Encode(receipt.Event{
+		ID: aims.NewID("rcp"), Actor: receipt.Party(by), Name: "policy.activated", Decision: decision,
+		Object: receipt.Object{Type: "policy", ID: done.Digest}, Detail: d,
+	})
+	return ledger.Entry{Kind: receipt.EventKind, Body: body}, err
+}
