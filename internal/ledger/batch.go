@@ -91,6 +91,6 @@ func (b *batch) keep(index uint64, payloads []Payload) {
 		slices.SortFunc(payloads, func(x, y Payload) int { return strings.Compare(x.Name, y.Name) })
 	}
 	for _, p := range payloads {
-		b.vault = appendStored(b.vault, stored{Payload: receipt.Payload{Index: index, Name: p.Name, Salt: p.Salt, Data: p.Data}})
+		b.vault = appendStored(b.vault, Stored{Payload: receipt.Payload{Index: index, Name: p.Name, Salt: p.Salt, Data: p.Data}})
 	}
 }

@@ -113,6 +113,9 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Ledger, error) {
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
+	for _, w := range o.Witnesses {
+		l.witnesses = append(l.witnesses, newWitnessState(w))
+	}
 	if err := l.sql.prepare(ctx, db); err != nil {
 		return nil, err
 	}
@@ -183,9 +186,27 @@ func (l *Ledger) Close(ctx context.Context) error {
 		l.stopLoops()
 		l.loops.Wait()
 		if err == nil {
-			err = l.sign(ctx)
+			if err = l.sign(ctx); err == nil {
+				l.lastCosignatures(ctx)
+			}
 		}
 		l.sql.close()
 	})
 	return err
+}
+
+// lastCosignatures gives the witnesses a moment for the last checkpoint, so
+// that a log at rest is witnessed to its end.
+func (l *Ledger) lastCosignatures(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, lastChance)
+	defer stop()
+	var asked sync.WaitGroup
+	for _, w := range l.witnesses {
+		asked.Go(func() {
+			if err := l.witnessStep(ctx, w); err != nil {
+				l.options.Log.Warn("the witness did not cosign the last checkpoint", "witness", w.Verifier.Name(), "error", err)
+			}
+		})
+	}
+	asked.Wait()
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"math"
 
 	"aims/receipt"
@@ -18,21 +19,15 @@ const (
 	keptMark   byte = 1
 )
 
-// stored is a payload in the vault, or what is left of an erased one.
-type stored struct {
-	receipt.Payload
-	erased bool
-}
-
-func appendStored(dst []byte, p stored) []byte {
+func appendStored(dst []byte, p Stored) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, p.Index)
 	mark := keptMark
-	if p.erased {
+	if p.Erased {
 		mark = erasedMark
 	}
 	dst = append(dst, mark, byte(len(p.Name)))
 	dst = append(dst, p.Name...)
-	if p.erased {
+	if p.Erased {
 		return dst
 	}
 	dst = append(dst, p.Salt[:]...)
@@ -43,15 +38,15 @@ func appendStored(dst []byte, p stored) []byte {
 var errVault = errors.New("ledger: malformed payloads")
 
 // readStored reads the first payload of a blob. Its data aliases the blob.
-func readStored(b []byte) (p stored, rest []byte, err error) {
+func readStored(b []byte) (p Stored, rest []byte, err error) {
 	if len(b) < 10 || b[8] > keptMark || len(b) < 10+int(b[9]) {
 		return p, nil, errVault
 	}
 	p.Index = binary.BigEndian.Uint64(b)
-	p.erased = b[8] == erasedMark
+	p.Erased = b[8] == erasedMark
 	p.Name = string(b[10 : 10+int(b[9])])
 	b = b[10+int(b[9]):]
-	if p.erased {
+	if p.Erased {
 		return p, b, nil
 	}
 	const fixed = len(receipt.Salt{}) + 4
@@ -66,4 +61,17 @@ func readStored(b []byte) (p stored, rest []byte, err error) {
 	}
 	p.Data = b[:n:n]
 	return p, b[n:], nil
+}
+
+// eachStored reads a blob; after an error there is no further step.
+func eachStored(blob []byte) iter.Seq2[Stored, error] {
+	return func(yield func(Stored, error) bool) {
+		for rest := blob; len(rest) > 0; {
+			p, after, err := readStored(rest)
+			if !yield(p, err) || err != nil {
+				return
+			}
+			rest = after
+		}
+	}
 }
