@@ -2,147 +2,445 @@ package ledger_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"database/sql"
-	"encoding/hex"
-	"log/slog"
-	"os"
-	"path/filepath"
+	"errors"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-	"golang.org/x/mod/sumdb/note"
+	"github.com/google/go-cmp/cmp"
 
+	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/postgres"
 	"aims/internal/store/sqlite"
 	"aims/receipt"
 )
 
-const origin = "aims.test/log"
-
-func newSigner(t testing.TB) (note.Signer, note.Verifier) {
-	t.Helper()
-	skey, vkey, err := note.GenerateKey(nil, origin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(skey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer, verifier
-}
-
-// eachStore runs a test on every store that there is.
-func eachStore(t *testing.T, test func(t *testing.T, open func(t *testing.T) *store.DB)) {
-	t.Run("sqlite", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "log.db")
-		test(t, func(t *testing.T) *store.DB {
-			db, err := sqlite.Open(t.Context(), path, time.Now, ledger.Schema())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { db.Close() })
-			return db
-		})
-	})
-	t.Run("postgres", func(t *testing.T) {
-		dsn := postgresSchema(t)
-		test(t, func(t *testing.T) *store.DB {
-			db, err := postgres.Open(t.Context(), dsn, time.Now, ledger.Schema())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { db.Close() })
-			return db
-		})
-	})
-}
-
-// postgresSchema makes a schema of its own for a test.
-func postgresSchema(t *testing.T) string {
-	t.Helper()
-	dsn := os.Getenv("AIMS_TEST_POSTGRES")
-	if dsn == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	sum := sha256.Sum256([]byte(t.Name() + time.Now().String()))
-	name := "t" + hex.EncodeToString(sum[:8])
-	if _, err := db.Exec("CREATE SCHEMA " + name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		db, err := sql.Open("pgx", dsn)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer db.Close()
-		if _, err := db.Exec("DROP SCHEMA " + name + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-	})
-	return dsn + "&search_path=" + name
-}
-
-func TestFirst(t *testing.T) {
-	eachStore(t, func(t *testing.T, open func(t *testing.T) *store.DB) {
-		db := open(t)
-		signer, _ := newSigner(t)
-		l, err := ledger.Open(t.Context(), db, ledger.Options{Origin: origin, Signer: signer, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
+func TestConcurrentAppendsMakeOneDenseLog(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		l := mustOpen(t, db, k.options())
+		const callers, each = 32, 20
+		var mu sync.Mutex
+		bodies := map[uint64]string{}
 		var wg sync.WaitGroup
-		for range 64 {
+		for range callers {
 			wg.Go(func() {
-				for range 20 {
-					if _, err := l.Append(t.Context(), ledger.Entry{Kind: receipt.EventKind, Body: []byte("{}")}); err != nil {
+				for range each {
+					e := event("test.done")
+					ref, err := l.Append(t.Context(), e)
+					if err != nil {
 						t.Error(err)
 						return
 					}
+					mu.Lock()
+					if _, twice := bodies[ref.Index]; twice {
+						t.Errorf("index %d was given twice", ref.Index)
+					}
+					bodies[ref.Index] = string(e.Body)
+					mu.Unlock()
 				}
 			})
 		}
 		wg.Wait()
-		n := uint64(0)
-		for leaf, err := range l.Entries(t.Context(), 0, 5000) {
-			if err != nil {
-				t.Fatal(err)
+		mustClose(t, l)
+
+		l = mustOpen(t, db, k.options())
+		leaves := all(t, l)
+		if len(leaves) != callers*each {
+			t.Fatalf("%d entries, want %d", len(leaves), callers*each)
+		}
+		for i, leaf := range leaves {
+			if string(leaf.Body) != bodies[uint64(i)] {
+				t.Fatalf("entry %d is not what its caller appended", i)
 			}
-			if leaf.Index != n {
-				t.Fatal(leaf.Index, n)
+			if i > 0 && leaf.Time.Before(leaves[i-1].Time) {
+				t.Fatalf("entry %d is earlier than the one before", i)
 			}
-			n++
 		}
-		if n != 1280 {
-			t.Fatal(n)
+		if c := k.head(t, l); c.Size != callers*each || c.Root != rootOf(leaves) {
+			t.Errorf("the checkpoint is of size %d, root %s; the entries give %s", c.Size, c.Root, rootOf(leaves))
 		}
-		if err := l.Close(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		l, err = ledger.Open(t.Context(), db, ledger.Options{Origin: origin, Signer: signer, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	})
+}
+
+func TestRefIsWhereTheLeafStands(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k := newKeys(t, origin)
+		l := mustOpen(t, at.open(t), k.options())
+		ref := mustAppend(t, l, event("first"))
+		id := aims.NewID("rcp")
+		ref = mustAppend(t, l, decision(id, "{}"))
+		leaf, err := l.Entry(t.Context(), ref.Index)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if l.Size() != 1280 {
-			t.Fatal(l.Size())
+		if ref.Index != 1 || leaf.Kind != receipt.DecisionKind || !leaf.Time.Equal(ref.Time) {
+			t.Errorf("ref %+v, leaf %+v", ref, leaf.Header)
 		}
-		if err := l.Close(context.Background()); err != nil {
+		if time.Since(ref.Time).Abs() > time.Minute {
+			t.Errorf("the receipt's time is %v", ref.Time)
+		}
+		_, err = l.Entry(t.Context(), 2)
+		wantCode(t, err, aims.NotFound, "an entry that is not there")
+	})
+}
+
+// A clock that is set back does not make the log go back.
+func TestTimeNeverGoesBack(t *testing.T) {
+	k := newKeys(t, origin)
+	var offset atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
+	db, err := sqlite.Open(t.Context(), t.TempDir()+"/log.db", now, ledger.Schema())
+	opened(t, db, err)
+	l := mustOpen(t, db, k.options())
+	first := mustAppend(t, l, event("first"))
+	offset.Store(int64(-time.Hour))
+	second := mustAppend(t, l, event("second"))
+	if second.Time.Before(first.Time) {
+		t.Errorf("%v, then %v", first.Time, second.Time)
+	}
+	mustClose(t, l)
+	l = mustOpen(t, db, k.options())
+	if third := mustAppend(t, l, event("third")); third.Time.Before(first.Time) {
+		t.Errorf("%v, then %v after a restart", first.Time, third.Time)
+	}
+}
+
+func TestEntriesThatCanNeverBeAppended(t *testing.T) {
+	k := newKeys(t, origin)
+	l := mustOpen(t, onSQLite(t).open(t), k.options())
+	good := event("good")
+	payload := func(names ...string) (out []ledger.Payload) {
+		for _, name := range names {
+			out = append(out, ledger.Payload{Name: name, Data: []byte("x")})
+		}
+		return out
+	}
+	for what, e := range map[string]ledger.Entry{
+		"no body":           {Kind: receipt.EventKind},
+		"a body too large":  {Kind: receipt.EventKind, Body: make([]byte, ledger.MaxBody+1)},
+		"an unknown kind":   {Kind: "gossip", Body: good.Body},
+		"no kind":           {Body: good.Body},
+		"an unknown name":   {Kind: receipt.EventKind, Body: good.Body, Payloads: payload("secret")},
+		"a name twice":      {Kind: receipt.EventKind, Body: good.Body, Payloads: payload("input", "input")},
+		"a payload too big": {Kind: receipt.EventKind, Body: good.Body, Payloads: []ledger.Payload{{Name: "input", Data: make([]byte, receipt.MaxPayload+1)}}},
+	} {
+		_, err := l.Append(t.Context(), e)
+		wantCode(t, err, aims.Invalid, "Append: "+what)
+		_, err = l.Change(t.Context(), func(*store.Tx) (ledger.Entry, error) { return e, nil })
+		wantCode(t, err, aims.Invalid, "Change: "+what)
+	}
+	if l.Size() != 0 {
+		t.Errorf("%d entries", l.Size())
+	}
+	for _, kind := range []receipt.Kind{receipt.RefusalKind, receipt.DecisionKind, receipt.EventKind} {
+		mustAppend(t, l, ledger.Entry{Kind: kind, Body: []byte(`{"x":"` + strings.Repeat("x", ledger.MaxBody-8) + `"}`)})
+	}
+}
+
+func TestDecisionIsClosedOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		l := mustOpen(t, db, k.options())
+		mustAppend(t, l, event("first"))
+		id := aims.NewID("rcp")
+		ref := mustAppend(t, l, decision(id, "{}"))
+		other := mustAppend(t, l, decision(aims.NewID("rcp"), "{}"))
+
+		_, err := l.Append(t.Context(), outcome(id, 0, "x"))
+		wantCode(t, err, aims.Conflict, "closing an event")
+		_, err = l.Append(t.Context(), outcome(id, 99, "x"))
+		wantCode(t, err, aims.Conflict, "closing what is not there")
+
+		var closed, refused atomic.Int32
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				_, err := l.Append(t.Context(), outcome(id, ref.Index, "x"))
+				if err == nil {
+					closed.Add(1)
+				} else if codeOf(err) == aims.Conflict {
+					refused.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if closed.Load() != 1 || refused.Load() != 15 {
+			t.Errorf("%d callers closed the decision, %d were refused", closed.Load(), refused.Load())
+		}
+		mustClose(t, l)
+
+		l = mustOpen(t, db, k.options())
+		_, err = l.Append(t.Context(), outcome(id, ref.Index, "x"))
+		wantCode(t, err, aims.Conflict, "closing again after a restart")
+		open, err := l.OpenDecisions(t.Context())
+		if err != nil {
 			t.Fatal(err)
+		}
+		if len(open) != 1 || open[0].Index != other.Index {
+			t.Errorf("open decisions after a restart: %v", open)
+		}
+		mustAppend(t, l, outcome(aims.NewID("rcp"), other.Index, "x"))
+	})
+}
+
+// table makes a table of a caller.
+func table(t *testing.T, db *store.DB) {
+	t.Helper()
+	sqlExec(t, db, "CREATE TABLE state (id BIGINT PRIMARY KEY)")
+}
+
+func put(tx *store.Tx, id int) error {
+	_, err := tx.Exec("INSERT INTO state (id) VALUES ($1)", id)
+	return err
+}
+
+func states(t *testing.T, db *store.DB) (ids []int) {
+	t.Helper()
+	err := db.View(t.Context(), func(tx *store.Tx) error {
+		rows, err := tx.Query("SELECT id FROM state ORDER BY id")
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id int
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// Every way in which a change can fail takes back its state and its receipt,
+// and nobody else's in the same commit.
+func TestChangeIsAllOrNothing(t *testing.T) {
+	mine := errors.New("mine")
+	failures := map[string]func(*store.Tx) (ledger.Entry, error){
+		"an error of its own": func(tx *store.Tx) (ledger.Entry, error) { return event("never"), errors.Join(put(tx, 10), mine) },
+		"a panic":             func(tx *store.Tx) (ledger.Entry, error) { put(tx, 11); panic("broken") },
+		"an error of the database": func(tx *store.Tx) (ledger.Entry, error) {
+			return event("never"), errors.Join(put(tx, 12), put(tx, 12))
+		},
+		"a receipt that cannot be": func(tx *store.Tx) (ledger.Entry, error) { return ledger.Entry{Kind: "gossip", Body: []byte("{}")}, put(tx, 13) },
+		"closing what is not open": func(tx *store.Tx) (ledger.Entry, error) { return outcome(aims.NewID("rcp"), 77, "x"), put(tx, 14) },
+	}
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		table(t, db)
+		l := mustOpen(t, db, k.options())
+		// All of them wait while this one runs, so that they share a commit.
+		begun, release := make(chan struct{}), make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := l.Change(t.Context(), func(tx *store.Tx) (ledger.Entry, error) {
+				close(begun)
+				<-release
+				return event("first"), put(tx, 1)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+		for what, fn := range failures {
+			wg.Go(func() {
+				_, err := l.Change(t.Context(), fn)
+				if err == nil {
+					t.Errorf("%s: no error", what)
+				}
+				if what == "an error of its own" && !errors.Is(err, mine) {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+			wg.Go(func() { mustAppend(t, l, event("beside")) })
+		}
+		for id := range 3 {
+			wg.Go(func() {
+				_, err := l.Change(t.Context(), func(tx *store.Tx) (ledger.Entry, error) { return event("second"), put(tx, 2+id) })
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(release)
+		wg.Wait()
+		if diff := cmp.Diff([]int{1, 2, 3, 4}, states(t, db)); diff != "" {
+			t.Error(diff)
+		}
+		leaves := all(t, l)
+		if want := 4 + len(failures); len(leaves) != want {
+			t.Errorf("%d receipts, want %d", len(leaves), want)
+		}
+		if slices.ContainsFunc(leaves, func(l ledger.Leaf) bool { return strings.Contains(string(l.Body), "never") }) {
+			t.Error("the receipt of a change that failed is in the log")
+		}
+	})
+}
+
+// A function that hides an error of the database has not changed anything.
+func TestChangeThatHidesAnError(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		table(t, db)
+		l := mustOpen(t, db, k.options())
+		_, err := l.Change(t.Context(), func(tx *store.Tx) (ledger.Entry, error) {
+			if err := put(tx, 1); err != nil {
+				return ledger.Entry{}, err
+			}
+			put(tx, 1)
+			return event("hidden"), nil
+		})
+		// SQLite undoes the statement alone, PostgreSQL gives up the transaction.
+		if stored := len(states(t, db)); (err == nil) != (stored == 1) || uint64(stored) != l.Size() {
+			t.Errorf("error %v, %d rows, %d receipts", err, stored, l.Size())
+		}
+		mustAppend(t, l, event("after"))
+	})
+}
+
+// blocked runs a change that holds the sequencer until release is called.
+func blocked(t *testing.T, l *ledger.Ledger) (release func()) {
+	t.Helper()
+	begun, let, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		_, err := l.Change(context.Background(), func(*store.Tx) (ledger.Entry, error) {
+			close(begun)
+			<-let
+			return event("blocking"), nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}()
+	<-begun
+	var once sync.Once
+	release = func() { once.Do(func() { close(let); <-done }) }
+	t.Cleanup(release)
+	return release
+}
+
+func TestContextThatEnds(t *testing.T) {
+	k := newKeys(t, origin)
+	l := mustOpen(t, onSQLite(t).open(t), k.options())
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := l.Append(ended, event("never"))
+	wantCode(t, err, aims.Unavailable, "a context that had ended")
+
+	release := blocked(t, l)
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = l.Append(short, event("never"))
+	wantCode(t, err, aims.Unavailable, "a context that ended in the queue")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the cause is %v", err)
+	}
+	release()
+	mustAppend(t, l, event("after"))
+	for _, leaf := range all(t, l) {
+		if strings.Contains(string(leaf.Body), "never") {
+			t.Error("a caller was told that nothing was done, and its receipt is in the log")
+		}
+	}
+}
+
+// While the commit is under way, the caller waits for what comes of it.
+func TestContextThatEndsDuringTheCommit(t *testing.T) {
+	k := newKeys(t, origin)
+	l := mustOpen(t, onSQLite(t).open(t), k.options())
+	ctx, cancel := context.WithCancel(t.Context())
+	ref, err := l.Change(ctx, func(*store.Tx) (ledger.Entry, error) {
+		cancel()
+		return event("committed"), nil
+	})
+	if err != nil || ref.Index != 0 || l.Size() != 1 {
+		t.Errorf("ref %+v, error %v, %d entries", ref, err, l.Size())
+	}
+}
+
+func TestFullQueue(t *testing.T) {
+	k := newKeys(t, origin)
+	l := mustOpen(t, onSQLite(t).open(t), k.options())
+	release := blocked(t, l)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var exhausted, waited atomic.Int32
+	var wg sync.WaitGroup
+	const callers = 1500
+	for range callers {
+		wg.Go(func() {
+			switch _, err := l.Append(ctx, event("never")); codeOf(err) {
+			case aims.Exhausted:
+				exhausted.Add(1)
+			case aims.Unavailable:
+				waited.Add(1)
+			default:
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	// One more is turned away when its time is over, because the queue is full.
+	eventually(t, "a full queue", func() bool {
+		short, stop := context.WithTimeout(t.Context(), time.Millisecond)
+		defer stop()
+		_, err := l.Append(short, event("never"))
+		return codeOf(err) == aims.Exhausted
+	})
+	cancel()
+	wg.Wait()
+	release()
+	if exhausted.Load() == 0 || waited.Load() == 0 {
+		t.Errorf("%d found the queue full, %d waited in it", exhausted.Load(), waited.Load())
+	}
+	mustAppend(t, l, event("after"))
+	if l.Size() != 2 {
+		t.Errorf("%d entries, want the blocking one and the last", l.Size())
+	}
+}
+
+func TestClose(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		l := mustOpen(t, db, k.options())
+		var stored atomic.Int64
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				for {
+					_, err := l.Append(t.Context(), event("x"))
+					if err != nil {
+						wantCode(t, err, aims.Unavailable, "while closing")
+						return
+					}
+					stored.Add(1)
+				}
+			})
+		}
+		eventually(t, "some appends", func() bool { return stored.Load() > 100 })
+		mustClose(t, l)
+		wg.Wait()
+		if l.Size() != uint64(stored.Load()) {
+			t.Errorf("%d entries, %d callers were told so", l.Size(), stored.Load())
+		}
+		_, err := l.Change(t.Context(), func(*store.Tx) (ledger.Entry, error) { return event("late"), nil })
+		wantCode(t, err, aims.Unavailable, "after Close")
+		mustClose(t, l) // closing twice does no harm
+
+		l = mustOpen(t, db, k.options())
+		if c := k.head(t, l); c.Size != uint64(stored.Load()) {
+			t.Errorf("the last checkpoint is of size %d, the log has %d", c.Size, stored.Load())
 		}
 	})
 }

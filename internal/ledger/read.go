@@ -42,6 +42,9 @@ func (r row) end() uint64 { return r.first + uint64(r.entries) }
 const (
 	pageBytes = 1 << 20
 	pageRows  = 1024
+	// maxEntries is more than any commit has: a number beyond it was not
+	// written by this package, and would cost memory.
+	maxEntries = 1 << 16
 )
 
 // querier is a transaction or a store's reader.
@@ -57,13 +60,9 @@ func firstRow(q querier, table string, index uint64) (uint64, error) {
 	return uint64(first.Int64), err
 }
 
-// page reads stored commits from the one that holds index from, and stops
-// before index to. leaves may be left out.
-func page(q querier, from, to uint64, leaves bool) ([]row, error) {
-	first, err := firstRow(q, "log_batch", from)
-	if err != nil {
-		return nil, err
-	}
+// page reads stored commits that begin at an index or later, and before
+// another. leaves may be left out.
+func page(q querier, first, to uint64, leaves bool) ([]row, error) {
 	columns := "first, entries, hashes"
 	if leaves {
 		columns += ", leaves"
@@ -90,6 +89,21 @@ func page(q querier, from, to uint64, leaves bool) ([]row, error) {
 	return out, rows.Err()
 }
 
+// pageWith reads stored commits from the one that holds an index on.
+func pageWith(q querier, index, to uint64, leaves bool) ([]row, error) {
+	first, err := firstRow(q, "log_batch", index)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := page(q, first, to, leaves)
+	for _, r := range rows {
+		if r.entries < 1 || r.entries > maxEntries {
+			return nil, damage("the commit at entry %d says that it has %d entries", r.first, r.entries)
+		}
+	}
+	return rows, err
+}
+
 // damage is an error about what is stored: it names the place for the
 // operator and nothing for a caller.
 func damage(format string, args ...any) error {
@@ -102,7 +116,7 @@ func (r reader) rows(ctx context.Context, from, to uint64, leaves bool) iter.Seq
 		for next := from; next < to; {
 			var rows []row
 			err := r.db.View(ctx, func(tx *store.Tx) (err error) {
-				rows, err = page(tx, next, to, leaves)
+				rows, err = pageWith(tx, next, to, leaves)
 				return err
 			})
 			if err == nil && (len(rows) == 0 || rows[0].first > next || rows[0].end() <= next) {
