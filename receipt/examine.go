@@ -1,0 +1,205 @@
+package receipt
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// findings are what a worker finds in a batch: everything that can be said
+// without the batches before it, and what those need to be told.
+type findings struct {
+	tallies
+	segments []segment
+	nodes    []node
+	opened   []checkpointResult // by cut
+	links    []link
+	jumps    []jump
+	// first and last are the times of the first and the last well-formed header.
+	first, last [len(timeLayout)]byte
+	firstTimed  uint64
+	timed       bool
+	minutes     []sample // where a new minute begins
+	// What the deep pass found that is no exception.
+	erased         uint64 // digest of the erasures in the batch
+	erasedPayloads uint64 // payloads that are gone and were erased
+	withoutFacts   uint64 // decisions whose facts or input are gone
+	withoutPolicy  uint64 // decisions whose policy set is not included
+	err            error  // the Source failed
+}
+
+func (f *findings) clear() {
+	f.tallies.clear()
+	f.segments, f.nodes, f.opened = f.segments[:0], f.nodes[:0], f.opened[:0]
+	f.links, f.jumps, f.minutes = f.links[:0], f.jumps[:0], f.minutes[:0]
+	f.timed, f.err = false, nil
+	f.erased, f.erasedPayloads, f.withoutFacts, f.withoutPolicy = 0, 0, 0, 0
+}
+
+// segment is the entries up to the next checkpoint.
+type segment struct {
+	nodes int // the first of them in findings.nodes
+	cuts  int // how many cuts precede the segment
+	// differs is the first entry whose hash is not the stored one, if any.
+	differs   uint64
+	different bool
+}
+
+// node is a complete subtree of 2^level leaves.
+type node struct {
+	level uint
+	root  Hash
+}
+
+type checkpointResult struct {
+	Checkpoint
+	err error
+}
+
+// link is a decision, or an outcome and the decision that it closes.
+type link struct {
+	place uint64 // where the entry stands
+	index uint64 // its header's index
+	// closes is the header's; opens says that it is a decision instead.
+	closes uint64
+	opens  bool
+	// id stands for the decision's id, 0 where bodies are not read.
+	id uint64
+}
+
+// jump is a header whose index does not follow from the one before.
+type jump struct{ place, index uint64 }
+
+// examiner is what workers share; they only read it.
+type examiner struct {
+	trust Trust
+	deep  *deepExaminer // nil in the integrity pass
+}
+
+// examine checks a batch by itself. It overwrites the framing: the byte before
+// a leaf becomes the leaf's hash prefix (RFC 6962 §2.1), which saves copying it.
+func (x *examiner) examine(ctx context.Context, b *batch) {
+	f := &b.found
+	f.clear()
+	for i := range b.cuts {
+		c := &b.cuts[i]
+		var r checkpointResult
+		if c.elsewhere != nil {
+			r.Checkpoint = *c.elsewhere
+		} else {
+			r.Checkpoint, r.err = x.trust.Open(c.note)
+		}
+		f.opened = append(f.opened, r)
+	}
+	s := sweep{b: b, f: f, index: b.first}
+	s.headers.expect(b.first)
+	payloads := b.payloads
+	cuts := 0
+	frames := b.frames
+	for i := range b.count {
+		if i == 0 || cuts < len(b.cuts) && b.cuts[cuts].at <= i {
+			for cuts < len(b.cuts) && b.cuts[cuts].at <= i {
+				cuts++
+			}
+			f.segments = append(f.segments, segment{nodes: len(f.nodes), cuts: cuts})
+		}
+		end := frameHeader + int(binary.BigEndian.Uint16(frames))
+		leaf := frames[frameHeader:end:end]
+		frames[frameHeader-1] = 0
+		s.hash(i, frames[frameHeader-1:end])
+		frames = frames[end:]
+		at := b.first + uint64(i)
+		h, ok := s.header(at, leaf)
+		if x.deep == nil {
+			continue
+		}
+		own := 0
+		for own < len(payloads) && payloads[own].Index == at {
+			own++
+		}
+		if ok {
+			if f.err = x.deep.examine(ctx, f, at, h, payloads[:own]); f.err != nil {
+				return
+			}
+		}
+		payloads = payloads[own:]
+	}
+	s.finish()
+}
+
+// sweep goes over the entries of a batch.
+type sweep struct {
+	b       *batch
+	f       *findings
+	headers scanner
+	index   uint64 // what the last header said, plus one
+}
+
+// hash takes a leaf that is preceded by its prefix: compares its hash with the
+// stored one and adds it to the segment's subtrees.
+func (s *sweep) hash(i int, prefixed []byte) {
+	root := Hash(sha256.Sum256(prefixed))
+	f := s.f
+	if at := i * len(root); at < len(s.b.hashes) && !bytes.Equal(root[:], s.b.hashes[at:at+len(root)]) {
+		index := s.b.first + uint64(i)
+		f.except(hashCheck, entryPlace(index), "its hash is not the stored leaf hash")
+		if g := &f.segments[len(f.segments)-1]; !g.different {
+			g.differs, g.different = index, true
+		}
+	}
+	index := s.b.first + uint64(i)
+	from := f.segments[len(f.segments)-1].nodes
+	level := uint(0)
+	// A neighbour of the same size to the left, if the segment has it, makes a
+	// larger subtree.
+	for last := len(f.nodes) - 1; index>>level&1 == 1 && last >= from && f.nodes[last].level == level; last-- {
+		root = tlog.NodeHash(f.nodes[last].root, root)
+		f.nodes = f.nodes[:last]
+		level++
+	}
+	f.nodes = append(f.nodes, node{level: level, root: root})
+}
+
+// header reads a leaf's header and notes what it says about its neighbours.
+func (s *sweep) header(at uint64, leaf []byte) (scanned, bool) {
+	f := s.f
+	h, ok := s.headers.next(leaf)
+	if !ok {
+		f.except(indexCheck, entryPlace(at), "its header line is malformed")
+		s.index++
+		return h, false
+	}
+	if h.jumped {
+		f.jumps = append(f.jumps, jump{place: at, index: h.index})
+		s.index = h.index
+	}
+	if !f.timed {
+		f.first, f.firstTimed, f.timed = s.headers.last, at, true
+	} else if h.backwards {
+		f.except(timeCheck, entryPlace(at), "its time is earlier than that of the entry before it")
+	}
+	if h.minute {
+		if t, ok := parseTime(s.headers.last[:]); ok {
+			f.minutes = append(f.minutes, sample{index: at, at: t})
+		}
+	}
+	switch h.kind {
+	case DecisionKind:
+		f.links = append(f.links, link{place: at, index: s.index, opens: true})
+	case OutcomeKind:
+		f.links = append(f.links, link{place: at, index: s.index, closes: h.closes})
+	}
+	s.index++
+	return h, true
+}
+
+func (s *sweep) finish() {
+	n := uint64(s.b.count)
+	s.f.last = s.headers.last
+	s.f.tallies[indexCheck].population = n
+	s.f.tallies[timeCheck].population = n
+	s.f.tallies[hashCheck].population = uint64(len(s.b.hashes) / len(Hash{}))
+}

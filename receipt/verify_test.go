@@ -1,0 +1,20 @@
+package receipt_test
+
+import (
+	"testing"
+
+	"aims/receipt"
+)
+
+func TestGoodLogVerifies(t *testing.T) {
+	for _, size := range []uint64{1, 2, 3, 8, 17, 500, 5000} {
+		for _, every := range []uint64{1, 7, 256, 10000} {
+			l := newLog(t, "example.org/log", "a")
+			l.fill(size, every)
+			r := verify(t, l, receipt.Options{Trust: l.trust()})
+			if !r.Verified() {
+				t.Fatalf("%d entries, a checkpoint every %d: %q %+v", size, every, exceptions(r), r)
+			}
+		}
+	}
+}
