@@ -169,7 +169,7 @@ func (b *bridge) exchange(ctx context.Context, m *envelope.Message, c *call, key
 	if err != nil {
 		return &failure{"the gateway cannot be reached; nothing is known of the request's effect", err}
 	}
-	if resp.StatusCode == http.StatusNotFound && session != "" && c.method != "initialize" && !isMessage(resp) {
+	if resp.StatusCode == http.StatusNotFound && session != "" && c.method != "initialize" {
 		discard(resp)
 		if err := b.renew(ctx, session); err != nil {
 			return &failure{"the gateway has ended the session and a new one could not be begun", err}
