@@ -57,7 +57,7 @@ var house = map[string]room{
 
 	"internal/app": {9, "configuration → wiring → ordered start and stop", []string{"go.yaml.in/yaml/v3", "golang.org/x/mod", "filippo.io/torchwood"}},
 
-	"internal/demo":  {10, "the demonstration: two MCP servers and a scripted agent", []string{"github.com/modelcontextprotocol/go-sdk"}},
+	"internal/demo": {10, "the demonstration: two MCP servers and a scripted agent", []string{"github.com/modelcontextprotocol/go-sdk"}},
 	"internal/bench": {10, "what the product promises, timed against its bare equivalent in the same run",
 		[]string{"github.com/cedar-policy/cedar-go", "github.com/modelcontextprotocol/go-sdk", "golang.org/x/mod"}},
 

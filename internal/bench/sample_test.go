@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func TestLoadKeepsEveryCallerBusyAndCountsItsCalls(t *testing.T) {
 			t.Errorf("caller %d was asked for its call %d after %d calls", caller, n, calls[caller])
 		}
 		calls[caller]++
+		runtime.Gosched() // a real operation waits; this one would keep the others from running
 		return nil
 	})
 	if err != nil {
