@@ -40,6 +40,10 @@ type rule struct {
 	id     types.PolicyID
 	policy *cedar.Policy
 	reason authz.Reason
+	// wholeContext says that the conditions use the context as one value.
+	wholeContext bool
+	// unordered says that of two errors in the conditions cedar-go finds either.
+	unordered bool
 }
 
 func (r rule) forbids() bool { return r.policy.Effect() == types.Forbid }
@@ -100,9 +104,11 @@ func Compile(sources []Source, schema []byte) (*Set, error) {
 	sources = cloneSources(sources)
 	slices.SortFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
 	model, problem := parseModel(schema)
-	c := compiler{model: model}
+	var c compiler
 	if problem != nil {
 		c.problems = append(c.problems, *problem)
+	} else {
+		c.checker = newChecker(model)
 	}
 	for i, source := range sources {
 		if i > 0 && sources[i-1].Name == source.Name {
@@ -134,6 +140,8 @@ func newSet(rules []rule, m *model) *Set {
 	s := &Set{model: m, rules: rules, byID: make(map[types.PolicyID]int, len(rules))}
 	for i, r := range rules {
 		s.byID[r.id] = i
+		rules[i].wholeContext = usesWholeContext(r.policy)
+		rules[i].unordered = hasRecordLiteral(r.policy)
 	}
 	s.index = newIndex(rules, m)
 	return s
@@ -178,7 +186,7 @@ func digest(sources []Source, schema []byte) string {
 
 // compiler gathers rules and problems.
 type compiler struct {
-	model    *model // nil where the schema is unusable
+	checker  *checker // nil where the schema is unusable
 	rules    []rule
 	places   []Problem // of each rule, without message
 	problems []Problem
@@ -196,8 +204,8 @@ func (c *compiler) source(s Source) {
 		}
 		reason, messages := annotated(p.policy)
 		reason.Policy = at.Policy
-		if c.model != nil {
-			messages = append(messages, c.model.check(p.policy)...)
+		if c.checker != nil {
+			messages = append(messages, c.checker.check(p.policy)...)
 		}
 		for _, m := range messages {
 			found := at

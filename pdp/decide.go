@@ -15,6 +15,7 @@ import (
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
 )
 
 // Decide decides a request. The entities are those of the request's principal
@@ -51,9 +52,28 @@ func (s *Set) faults(d *authz.Decision, errors []cedar.DiagnosticError) (forbid 
 	for _, e := range errors {
 		r := s.rules[s.byID[e.PolicyID]]
 		forbid = forbid || r.forbids()
-		d.Faults = append(d.Faults, authz.Fault{Policy: string(r.id), Effect: r.reason.Effect, Message: e.Message})
+		f := authz.Fault{Policy: string(r.id), Effect: r.reason.Effect, Message: e.Message}
+		if r.unordered {
+			f.Message = "the conditions cannot be evaluated"
+		}
+		d.Faults = append(d.Faults, f)
 	}
 	return forbid
+}
+
+// hasRecordLiteral says that the conditions have a record of several members.
+// cedar-go evaluates these in random order, and which error it reports is
+// random too; a decision must be the same bytes every time.
+func hasRecordLiteral(p *cedar.Policy) bool {
+	found := false
+	for _, c := range (*ast.Policy)(p.AST()).Conditions {
+		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
+			r, ok := n.(ast.NodeTypeRecord)
+			found = found || ok && len(r.Elements) > 1
+			return !found
+		})
+	}
+	return found
 }
 
 func (s *Set) reasons(d *authz.Decision, reasons []cedar.DiagnosticReason) {

@@ -88,31 +88,55 @@ func exactDecimal(literal string) (types.Decimal, error) {
 	return d, nil
 }
 
-// exactDatetime reads a date, or a date and time (RFC 3339 §5.6), of the years
-// 0 to 9999.
+// exactDatetime reads a date, or a date and time, of RFC 3339 §5.6.
 func exactDatetime(text string) (types.Datetime, error) {
-	if len(text) == len(time.DateOnly) {
-		t, err := time.Parse(time.DateOnly, text)
-		if err != nil {
+	layout := time.DateOnly
+	if len(text) != len(layout) {
+		layout = time.RFC3339Nano
+		text = strings.ToUpper(text) // the T and the Z may be in lower case
+		if !isTimestamp(text) {
 			return types.Datetime{}, errText
 		}
-		return types.NewDatetime(t), nil
 	}
-	// RFC 3339 allows lower case; Go's layout does not. Go takes a comma for
-	// the point and a single digit for the hour, RFC 3339 does not.
-	upper := strings.ToUpper(text)
-	const hour = len("2006-01-02T15")
-	if len(upper) <= hour || upper[hour] != ':' || strings.Contains(upper, ",") {
-		return types.Datetime{}, errText
-	}
-	t, err := time.Parse(time.RFC3339Nano, upper)
+	t, err := time.Parse(layout, text)
 	if err != nil {
 		return types.Datetime{}, errText
 	}
-	if t.Nanosecond()%int(time.Millisecond) != 0 || finer(upper) {
+	if t.Nanosecond()%int(time.Millisecond) != 0 || finer(text) {
 		return types.Datetime{}, errors.New("a finer date and time")
 	}
 	return types.NewDatetime(t), nil
+}
+
+// isTimestamp checks the form of a date and time, where package time is more
+// lenient than RFC 3339: it takes a comma for the point, hours of one digit and
+// offsets of a whole day.
+func isTimestamp(text string) bool {
+	const form = "0000-00-00T00:00:00"
+	if len(text) <= len(form) || !alike(text[:len(form)], form) {
+		return false
+	}
+	rest := text[len(form):]
+	if fraction, ok := strings.CutPrefix(rest, "."); ok {
+		rest = strings.TrimLeft(fraction, "0123456789")
+		if len(rest) == len(fraction) {
+			return false
+		}
+	}
+	return rest == "Z" || (alike(rest, "+00:00") || alike(rest, "-00:00")) && rest[1:3] < "24"
+}
+
+// alike says that text has a digit where form has one and else the same bytes.
+func alike(text, form string) bool {
+	if len(text) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if digit := '0' <= text[i] && text[i] <= '9'; form[i] == '0' && !digit || form[i] != '0' && text[i] != form[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // finer says that seconds have a digit other than 0 beyond nanoseconds, where
@@ -179,10 +203,11 @@ func quantity(number string, unit int64) (int64, error) {
 	if whole == "" || decimal && (fraction == "" || unit != 1000 || strings.Contains(fraction, ".")) {
 		return 0, errText
 	}
+	places := 0
 	if decimal {
-		unit = 1
+		places, unit = 3, 1
 	}
-	n, err := scaled(number, map[bool]int{true: 3}[decimal])
+	n, err := scaled(number, places)
 	switch {
 	case err == errPlaces:
 		return 0, errors.New("a finer duration")

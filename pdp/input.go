@@ -88,7 +88,7 @@ func (s *Set) Complete(req cedar.Request, arguments []byte) (cedar.Request, erro
 		context = types.RecordMap{}
 	}
 	context[inputAttribute] = input
-	if s.model.requests[action].takesUndeclared {
+	if s.takesUndeclared(req.Action) {
 		names := make([]types.Value, len(undeclared))
 		for i, name := range undeclared {
 			names[i] = types.String(name)
@@ -97,6 +97,12 @@ func (s *Set) Complete(req cedar.Request, arguments []byte) (cedar.Request, erro
 	}
 	req.Context = types.NewRecord(context)
 	return req, nil
+}
+
+// takesUndeclared says whether the action's context has the names that its
+// schema does not.
+func (s *Set) takesUndeclared(action types.EntityUID) bool {
+	return s.model != nil && action.Type == actionType && s.model.requests[string(action.ID)].takesUndeclared
 }
 
 // typer turns JSON into Cedar values and gathers what has no place.
@@ -158,7 +164,7 @@ func sentence(err error) string {
 func (t *typer) record(v jsonValue, s shape, path string) (types.Value, error) {
 	out := make(types.RecordMap, len(v.members))
 	for _, m := range v.members {
-		at := join2(path, m.name)
+		at := below(path, m.name)
 		f, declared := s.fields[m.name]
 		if !declared {
 			t.undeclared = append(t.undeclared, at)
@@ -176,14 +182,14 @@ func (t *typer) record(v jsonValue, s shape, path string) (types.Value, error) {
 	if len(out) < len(s.fields) {
 		for _, name := range slices.Sorted(maps.Keys(s.fields)) {
 			if _, given := out[types.String(name)]; !given && !s.fields[name].optional {
-				return nil, mismatch(s.fields[name].shape, join2(path, name), "nothing")
+				return nil, mismatch(s.fields[name].shape, below(path, name), "nothing")
 			}
 		}
 	}
 	return types.NewRecord(out), nil
 }
 
-func join2(path, name string) string {
+func below(path, name string) string {
 	if path == "" {
 		return name
 	}

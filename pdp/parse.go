@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -27,6 +28,7 @@ type parsed struct {
 type statement struct {
 	text         []byte
 	line, column int // of its first byte
+	brackets     int // how deep they nest
 	problem      string
 }
 
@@ -103,8 +105,11 @@ func syntaxProblem(file string, st statement, err error) Problem {
 // statements cuts Cedar text after each semicolon that stands outside of
 // strings and comments; nothing but the end of a policy is one. Text that
 // cannot be Cedar is cut somewhere and fails to parse there.
-func statements(text []byte) []statement {
-	c := cutter{text: text, line: 1, column: 1}
+func statements(text []byte) []statement { return cutText(text, "([{", ")]}") }
+
+// cutText is statements for a language with these brackets.
+func cutText(text []byte, opening, closing string) []statement {
+	c := cutter{text: text, line: 1, column: 1, opening: opening, closing: closing}
 	for c.pos < len(text) {
 		c.step()
 	}
@@ -113,9 +118,10 @@ func statements(text []byte) []statement {
 }
 
 type cutter struct {
-	text         []byte
-	pos          int
-	line, column int
+	text             []byte
+	opening, closing string
+	pos              int
+	line, column     int
 	// begun says that the current statement has started, which it does with
 	// its first byte that is neither space nor comment.
 	begun                         bool
@@ -163,14 +169,14 @@ func (c *cutter) step() {
 		c.begun, c.start, c.startLine, c.startColumn = true, c.pos, c.line, c.column
 		c.open, c.brackets = 0, 0
 	}
-	switch b {
-	case '"':
+	switch {
+	case b == '"':
 		c.str()
 		return
-	case '(', '[', '{':
+	case strings.IndexByte(c.opening, b) >= 0:
 		c.open++
 		c.brackets = max(c.brackets, c.open)
-	case ')', ']', '}':
+	case strings.IndexByte(c.closing, b) >= 0:
 		c.open--
 	}
 	c.advance()
@@ -215,7 +221,7 @@ func (c *cutter) cut() {
 		return
 	}
 	c.begun = false
-	st := statement{text: c.text[c.start:c.pos], line: c.startLine, column: c.startColumn}
+	st := statement{text: c.text[c.start:c.pos], line: c.startLine, column: c.startColumn, brackets: c.brackets}
 	if len(st.text) > maxPolicyBytes {
 		st.problem = fmt.Sprintf("the policy has more than %d bytes", maxPolicyBytes)
 	} else if c.brackets > maxBrackets {

@@ -1,6 +1,8 @@
 package pdp
 
 import (
+	"slices"
+
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
@@ -19,8 +21,10 @@ func (s *Set) Possible(req cedar.Request, entities types.EntityGetter) bool {
 	if context == nil {
 		context = types.RecordMap{}
 	}
-	for _, name := range []types.String{inputAttribute, undeclaredAttribute} {
-		context[name] = eval.Variable(name)
+	context[inputAttribute] = eval.Variable(inputAttribute)
+	delete(context, undeclaredAttribute)
+	if s.takesUndeclared(req.Action) {
+		context[undeclaredAttribute] = eval.Variable(undeclaredAttribute)
 	}
 	env := eval.Env{
 		Entities: store, Principal: req.Principal, Action: req.Action,
@@ -29,7 +33,7 @@ func (s *Set) Possible(req cedar.Request, entities types.EntityGetter) bool {
 	possible := false
 	for _, i := range s.index.candidates(req, store) {
 		r := &s.rules[i]
-		outcome := foresee(env, (*ast.Policy)(r.policy.AST()))
+		outcome := foresee(env, r)
 		if !r.forbids() {
 			possible = possible || outcome == always || outcome == sometimes
 			continue
@@ -52,11 +56,13 @@ const (
 )
 
 // foresee evaluates a policy as far as its input does not matter.
-func foresee(env eval.Env, policy *ast.Policy) outcome {
-	if escapes(policy) {
+func foresee(env eval.Env, r *rule) outcome {
+	if r.wholeContext {
+		// Partial evaluation would take the stand-ins of the unknown attributes for
+		// values then, and find for example that context == {…} is false.
 		return sometimes
 	}
-	rest, keep := eval.PartialPolicy(env, policy)
+	rest, keep := eval.PartialPolicy(env, (*ast.Policy)(r.policy.AST()))
 	if !keep {
 		return never
 	}
@@ -73,14 +79,6 @@ func foresee(env eval.Env, policy *ast.Policy) outcome {
 	return sometimes
 }
 
-// escapes says that the conditions use the context as a whole value. Partial
-// evaluation would take the stand-ins of the unknown attributes for values then,
-// and find for example that context == {…} is false.
-func escapes(policy *ast.Policy) bool {
-	for _, path := range usesOf(policy).paths {
-		if len(path) == 0 {
-			return true
-		}
-	}
-	return false
+func usesWholeContext(p *cedar.Policy) bool {
+	return slices.ContainsFunc(usesOf((*ast.Policy)(p.AST())).paths, func(path []types.String) bool { return len(path) == 0 })
 }

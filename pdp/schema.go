@@ -79,6 +79,14 @@ const (
 	manageGroup    = "manage"
 )
 
+func isGroup(action string) bool {
+	switch action {
+	case callGroup, methodGroup, extensionGroup, manageGroup:
+		return true
+	}
+	return false
+}
+
 // preamble declares the entity types, the groups and the types that contexts share.
 const preamble = `// Generated from the tools' input schemas. Edit the tools, not this file.
 entity Role;
@@ -91,9 +99,7 @@ type Session = { id: String, channel: String, protocol: String };
 type ToolFacts = { pin: String, quarantined: Bool, read_only: Bool, destructive: Bool };
 type Call = { name?: String, uri?: String };
 
-action "call_tool";
 action "mcp_method";
-action "extension";
 action "manage";
 `
 
@@ -113,7 +119,7 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 	names := taken()
 	tools := slices.Clone(c.Tools)
 	slices.SortFunc(tools, func(a, b Tool) int { return cmp.Compare(a.Action(), b.Action()) })
-	text := []byte(preamble)
+	text := append([]byte(preamble), emptyGroups()...)
 	for _, m := range Methods() {
 		text = appendMethod(text, m, methodGroup)
 	}
@@ -171,22 +177,38 @@ func (n names) take(id string) error {
 	return nil
 }
 
+// emptyGroups declares the groups that may have no member, with the context
+// that every member has. A policy on such a group is so checked before there
+// is a tool, and one that counts on an argument without asking whether the tool
+// has it is refused before the tool comes that has not.
+func emptyGroups() []byte {
+	text := appendAction(nil, callGroup, "", "McpServer", callContext(shape{kind: recordShape}))
+	return appendAction(text, extensionGroup, "", "McpServer", methodContext)
+}
+
+const methodContext = "{ input: Call, session: Session }"
+
+func callContext(input shape) string {
+	return "{ input: " + string(input.appendCedar(nil)) + ", undeclared: Set<String>, tool: ToolFacts, session: Session }"
+}
+
 func appendMethod(dst []byte, method, group string) []byte {
-	return appendAction(dst, method, group, "McpServer", "{ input: Call, session: Session }")
+	return appendAction(dst, method, group, "McpServer", methodContext)
 }
 
 func appendTool(dst []byte, t Tool, input shape) []byte {
-	context := append([]byte("{ input: "), input.appendCedar(nil)...)
-	context = append(context, ", undeclared: Set<String>, tool: ToolFacts, session: Session }"...)
-	return appendAction(dst, t.Action(), callGroup, "McpServer", string(context))
+	return appendAction(dst, t.Action(), callGroup, "McpServer", callContext(input))
 }
 
 func appendAction(dst []byte, id, group, resource, context string) []byte {
 	dst = append(dst, "action "...)
 	dst = appendQuoted(dst, id)
-	dst = append(dst, " in [Action::"...)
-	dst = appendQuoted(dst, group)
-	dst = append(dst, "] appliesTo { principal: [Agent, Person], resource: ["...)
+	if group != "" {
+		dst = append(dst, " in [Action::"...)
+		dst = appendQuoted(dst, group)
+		dst = append(dst, ']')
+	}
+	dst = append(dst, " appliesTo { principal: [Agent, Person], resource: ["...)
 	dst = append(dst, resource...)
 	dst = append(dst, "], context: "...)
 	dst = append(dst, context...)

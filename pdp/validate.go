@@ -13,6 +13,7 @@ import (
 	"github.com/cedar-policy/cedar-go/types"
 	"github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
+	schemaast "github.com/cedar-policy/cedar-go/x/exp/schema/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/resolved"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
 )
@@ -40,10 +41,21 @@ const actionType = types.EntityType("Action")
 
 // parseModel reads a Cedar schema.
 func parseModel(text []byte) (*model, *Problem) {
+	for _, st := range cutText(text, "([{<", ")]}>") {
+		if st.brackets > maxBrackets {
+			return nil, &Problem{File: schemaFile, Line: st.line, Column: st.column, Message: fmt.Sprintf("types nested more than %d deep", maxBrackets)}
+		}
+	}
 	var s schema.Schema
 	s.SetFilename(schemaFile)
 	if err := s.UnmarshalCedar(text); err != nil {
 		return nil, schemaProblem(err)
+	}
+	if len(s.AST().Namespaces) > 0 {
+		return nil, &Problem{File: schemaFile, Message: "the schema has a namespace"}
+	}
+	if countTypes(s.AST()) > maxTypes {
+		return nil, &Problem{File: schemaFile, Message: fmt.Sprintf("the schema has more than %d types once its definitions are put in place", maxTypes)}
 	}
 	r, err := s.Resolve()
 	if err != nil {
@@ -61,7 +73,7 @@ func parseModel(text []byte) (*model, *Problem) {
 		for _, a := range above {
 			m.descendants[a] = append(m.descendants[a], uid)
 		}
-		if uid.Type == actionType && action.AppliesTo != nil {
+		if uid.Type == actionType && action.AppliesTo != nil && !isGroup(string(uid.ID)) {
 			m.requests[string(uid.ID)] = requestOf(action.AppliesTo.Context)
 		}
 	}
@@ -69,6 +81,55 @@ func parseModel(text []byte) (*model, *Problem) {
 		slices.SortFunc(below, compareUIDs)
 	}
 	return m, nil
+}
+
+// maxTypes bounds how many types a schema has once the definitions that it
+// refers to are put in place, which cedar-go does: two dozen lines, each of
+// which names the one before twice, would otherwise fill the memory.
+const maxTypes = 1 << 22
+
+// countTypes counts the types of a schema without namespaces, up to maxTypes+1.
+func countTypes(s *schemaast.Schema) int {
+	sizes := map[schemaast.Ident]int{}
+	var size func(t schemaast.IsType) int
+	size = func(t schemaast.IsType) int {
+		switch t := t.(type) {
+		case schemaast.SetType:
+			return 1 + size(t.Element)
+		case schemaast.RecordType:
+			n := 1
+			for _, a := range t {
+				n = min(n+size(a.Type), maxTypes+1)
+			}
+			return n
+		case schemaast.TypeRef:
+			name := schemaast.Ident(t)
+			if n, known := sizes[name]; known {
+				return n
+			}
+			sizes[name] = 1 // while it is being measured; a cycle is reported by Resolve
+			if definition, ok := s.CommonTypes[name]; ok {
+				sizes[name] = size(definition.Type)
+			}
+			return sizes[name]
+		}
+		return 1
+	}
+	total := 0
+	add := func(t schemaast.IsType) { total = min(total+size(t), maxTypes+1) }
+	for _, d := range s.CommonTypes {
+		add(d.Type)
+	}
+	for _, e := range s.Entities {
+		add(e.Shape)
+		add(e.Tags)
+	}
+	for _, a := range s.Actions {
+		if a.AppliesTo != nil {
+			add(a.AppliesTo.Context)
+		}
+	}
+	return total
 }
 
 func schemaProblem(err error) *Problem {
@@ -158,45 +219,69 @@ func shapeOf(a resolved.Attribute) shape {
 	return shape{kind: foreignShape}
 }
 
-// check type-checks a policy, strictly, and gives what is wrong with it.
+// checker type-checks the policies of one set.
 //
-// The type checker takes every action of its schema into account for every
-// policy, which is quadratic in all but name. It is therefore given a copy of
-// the schema that holds the actions that the policy can apply to and no others,
-// and of actions that look alike to the policy only one.
-func (m *model) check(p *cedar.Policy) []string {
+// cedar-go's type checker takes every action of its schema into account for
+// every policy, which for thousands of policies and actions takes minutes. It is
+// therefore given a copy of the schema that holds the actions that the policy can
+// apply to and no others, and of actions that look alike to the policy only one.
+type checker struct {
+	*model
+	scopes map[string][]types.EntityUID // of an action scope, the actions it lets through
+	alike  map[string][]types.EntityUID // of a scope and what conditions use, one of each class
+}
+
+func newChecker(m *model) *checker {
+	return &checker{model: m, scopes: map[string][]types.EntityUID{}, alike: map[string][]types.EntityUID{}}
+}
+
+// maxMessages bounds what is said about one policy.
+const maxMessages = 10
+
+// check type-checks a policy, strictly, and gives what is wrong with it.
+func (c *checker) check(p *cedar.Policy) []string {
 	policy := (*ast.Policy)(p.AST())
 	uses := usesOf(policy)
-	if wrong := m.checkScope(policy); len(wrong) > 0 {
+	if s, ok := policy.Action.(ast.ScopeTypeEq); ok && group(s.Entity) {
+		uses.groups = append(uses.groups, s.Entity)
+	}
+	if len(uses.groups) > 0 {
+		return []string{fmt.Sprintf("no request has the action %s, which is a group: write action in %s", uses.groups[0], uses.groups[0])}
+	}
+	if wrong := c.checkScope(policy); len(wrong) > 0 || len(policy.Conditions) == 0 {
 		return wrong
 	}
-	if len(policy.Conditions) == 0 {
-		return nil
-	}
-	alike := m.representatives(policy, uses)
-	part := m.part(append(slices.Clone(alike), uses.actions...), true)
+	alike := c.representatives(policy, uses)
+	part := c.part(append(slices.Clone(alike), uses.actions...), true)
 	if wrong := run(part, narrowed(policy, alike)); len(wrong) > 0 {
-		return m.attribute(wrong, policy, alike, uses)
+		if more := len(wrong) - maxMessages; more > 0 {
+			wrong = append(wrong[:maxMessages], fmt.Sprintf("%d more of this kind", more))
+		}
+		return c.attribute(wrong, policy, alike, uses)
 	}
-	if never := run(part, probe(narrowed(policy, alike))); len(never) == 0 {
+	if possible := run(part, probe(narrowed(policy, askable(alike)))); len(possible) == 0 {
 		return []string{"the policy can never match: its conditions are false for every request"}
 	}
 	return nil
 }
 
+func group(uid types.EntityUID) bool { return uid.Type == actionType && isGroup(string(uid.ID)) }
+
+// askable leaves out the groups, of which there is no request, unless nothing
+// else is there yet.
+func askable(actions []types.EntityUID) []types.EntityUID {
+	if out := slices.DeleteFunc(slices.Clone(actions), group); len(out) > 0 {
+		return out
+	}
+	return actions
+}
+
 // checkScope checks the scope alone, for which the contexts do not matter.
-func (m *model) checkScope(policy *ast.Policy) []string {
+func (c *checker) checkScope(policy *ast.Policy) []string {
 	scope := *policy
 	scope.Conditions = nil
-	seen := map[string]bool{}
-	var some []types.EntityUID
-	for _, uid := range m.scoped(policy) {
-		if applies := m.applies(uid); !seen[applies] {
-			seen[applies] = true
-			some = append(some, uid)
-		}
-	}
-	return run(m.part(append(some, named(policy)...), false), &scope)
+	some := c.representatives(&scope, uses{})
+	return run(c.part(slices.Concat(some, named(policy)), false), &scope)
 }
 
 // named are the actions that the scope names.
@@ -212,38 +297,71 @@ func named(policy *ast.Policy) []types.EntityUID {
 	return nil
 }
 
-// scoped are the actions that the scope lets through and that can be asked for.
-func (m *model) scoped(policy *ast.Policy) []types.EntityUID {
-	var all []types.EntityUID
+// scoped are the actions that the scope lets through, sorted, with the groups
+// last so that a group speaks for others only where there are none. The key
+// names the scope.
+func (c *checker) scoped(policy *ast.Policy) (actions []types.EntityUID, key string) {
+	key = fmt.Sprintf("%T%v", policy.Action, named(policy))
+	if known, ok := c.scopes[key]; ok {
+		return known, key
+	}
 	switch s := policy.Action.(type) {
 	case ast.ScopeTypeAll:
-		all = slices.SortedFunc(maps.Keys(m.schema.Actions), compareUIDs)
+		actions = slices.Collect(maps.Keys(c.schema.Actions))
 	case ast.ScopeTypeEq:
-		all = []types.EntityUID{s.Entity}
+		actions = []types.EntityUID{s.Entity}
 	default:
 		for _, uid := range named(policy) {
-			all = append(append(all, uid), m.descendants[uid]...)
+			actions = append(append(actions, uid), c.descendants[uid]...)
 		}
-		slices.SortFunc(all, compareUIDs)
-		all = slices.Compact(all)
 	}
-	return slices.DeleteFunc(all, func(uid types.EntityUID) bool {
-		return m.schema.Actions[uid].AppliesTo == nil
+	actions = slices.DeleteFunc(actions, func(uid types.EntityUID) bool {
+		return c.schema.Actions[uid].AppliesTo == nil
 	})
+	slices.SortFunc(actions, compareUIDs)
+	actions = slices.Compact(actions)
+	actions = slices.Concat(slices.DeleteFunc(slices.Clone(actions), group),
+		slices.DeleteFunc(actions, func(uid types.EntityUID) bool { return !group(uid) }))
+	c.scopes[key] = actions
+	return actions, key
 }
 
-// applies names the principal and resource types of an action.
-func (m *model) applies(uid types.EntityUID) string {
-	to := m.schema.Actions[uid].AppliesTo
-	return fmt.Sprint(to.Principals, to.Resources)
+// representatives are, of the actions that the scope lets through, one of each
+// class that the type checker cannot tell apart by what the conditions use.
+func (c *checker) representatives(policy *ast.Policy, u uses) []types.EntityUID {
+	scoped, key := c.scoped(policy)
+	if len(scoped) < 2 || u.action {
+		return scoped
+	}
+	key = fmt.Sprintf("%s %q", key, u.paths)
+	if known, ok := c.alike[key]; ok {
+		return known
+	}
+	seen := map[string]bool{}
+	var out []types.EntityUID
+	for _, uid := range scoped {
+		to := c.schema.Actions[uid].AppliesTo
+		var class strings.Builder
+		fmt.Fprint(&class, to.Principals, to.Resources)
+		for _, path := range u.paths {
+			class.WriteByte('\n')
+			writeTypeAt(&class, to.Context, path)
+		}
+		if !seen[class.String()] {
+			seen[class.String()] = true
+			out = append(out, uid)
+		}
+	}
+	c.alike[key] = out
+	return out
 }
 
 // part copies the schema with the given actions and their groups only.
-func (m *model) part(actions []types.EntityUID, contexts bool) *resolved.Schema {
-	part := *m.schema
+func (c *checker) part(actions []types.EntityUID, contexts bool) *resolved.Schema {
+	part := *c.schema
 	part.Actions = make(map[types.EntityUID]resolved.Action, 2*len(actions))
 	add := func(uid types.EntityUID) {
-		a, ok := m.schema.Actions[uid]
+		a, ok := c.schema.Actions[uid]
 		if !ok {
 			return
 		}
@@ -254,8 +372,8 @@ func (m *model) part(actions []types.EntityUID, contexts bool) *resolved.Schema 
 	}
 	for _, uid := range actions {
 		add(uid)
-		for _, group := range m.ancestors[uid] {
-			add(group)
+		for _, above := range c.ancestors[uid] {
+			add(above)
 		}
 	}
 	return &part
@@ -296,19 +414,20 @@ func probe(policy *ast.Policy) *ast.Policy {
 	return &p
 }
 
-// attribute says of each message for which action it arises, where there is a choice.
-func (m *model) attribute(messages []string, policy *ast.Policy, actions []types.EntityUID, uses uses) []string {
+// attribute says of each message for which action it arises, where there is a
+// choice and the message does not say it itself.
+func (c *checker) attribute(messages []string, policy *ast.Policy, actions []types.EntityUID, uses uses) []string {
 	if len(actions) < 2 {
 		return messages
 	}
 	out := slices.Clone(messages)
 	for i, message := range messages {
+		if slices.ContainsFunc(actions, func(uid types.EntityUID) bool { return strings.Contains(message, uid.String()) }) {
+			continue
+		}
 		for _, uid := range actions {
-			if strings.Contains(message, uid.String()) {
-				break // the checker names it itself
-			}
 			one := []types.EntityUID{uid}
-			part := m.part(append(slices.Clone(one), uses.actions...), true)
+			part := c.part(append(slices.Clone(one), uses.actions...), true)
 			if slices.Contains(run(part, narrowed(policy, one)), message) {
 				out[i] = message + "; this is so for " + uid.String()
 				break
@@ -325,8 +444,9 @@ type uses struct {
 	paths [][]types.String
 	// action says that the conditions look at the action itself.
 	action bool
-	// actions are the actions that the conditions name.
-	actions []types.EntityUID
+	// actions are the actions that the conditions name; groups are those among
+	// them that they take for the action of a request.
+	actions, groups []types.EntityUID
 }
 
 func usesOf(policy *ast.Policy) uses {
@@ -338,6 +458,10 @@ func usesOf(policy *ast.Policy) uses {
 				return false
 			}
 			switch v := n.(type) {
+			case ast.NodeTypeEquals:
+				u.equates(v.BinaryNode)
+			case ast.NodeTypeNotEquals:
+				u.equates(v.BinaryNode)
 			case ast.NodeTypeVariable:
 				u.action = u.action || v.Name == "action"
 			case ast.NodeValue:
@@ -349,6 +473,20 @@ func usesOf(policy *ast.Policy) uses {
 		})
 	}
 	return u
+}
+
+// equates notes a group that is compared with the action of the request.
+func (u *uses) equates(n ast.BinaryNode) {
+	for _, pair := range [][2]ast.IsNode{{n.Left, n.Right}, {n.Right, n.Left}} {
+		variable, isVariable := pair[0].(ast.NodeTypeVariable)
+		value, isValue := pair[1].(ast.NodeValue)
+		if !isVariable || !isValue || variable.Name != "action" {
+			continue
+		}
+		if uid, ok := value.Value.(types.EntityUID); ok && group(uid) {
+			u.groups = append(u.groups, uid)
+		}
+	}
 }
 
 // contextPath gives the attributes of a chain such as context.input.amount or
@@ -365,30 +503,6 @@ func contextPath(n ast.IsNode) ([]types.String, bool) {
 		return append(path, v.Value), ok
 	}
 	return nil, false
-}
-
-// representatives are, of the actions that the scope lets through, one of each
-// class that the type checker cannot tell apart by what the conditions use.
-func (m *model) representatives(policy *ast.Policy, u uses) []types.EntityUID {
-	scoped := m.scoped(policy)
-	if len(scoped) < 2 || u.action {
-		return scoped
-	}
-	seen := map[string]bool{}
-	var out []types.EntityUID
-	for _, uid := range scoped {
-		var class strings.Builder
-		class.WriteString(m.applies(uid))
-		for _, path := range u.paths {
-			class.WriteByte('\n')
-			writeTypeAt(&class, m.schema.Actions[uid].AppliesTo.Context, path)
-		}
-		if !seen[class.String()] {
-			seen[class.String()] = true
-			out = append(out, uid)
-		}
-	}
-	return out
 }
 
 // writeTypeAt writes what a chain of attributes meets on its way into a type.
