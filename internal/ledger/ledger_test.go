@@ -232,7 +232,9 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 		"an error of the database": func(tx *store.Tx) (ledger.Entry, error) {
 			return event("never"), errors.Join(put(tx, 12), put(tx, 12))
 		},
-		"a receipt that cannot be": func(tx *store.Tx) (ledger.Entry, error) { return ledger.Entry{Kind: "gossip", Body: []byte("{}")}, put(tx, 13) },
+		"a receipt that cannot be": func(tx *store.Tx) (ledger.Entry, error) {
+			return ledger.Entry{Kind: "gossip", Body: []byte("{}")}, put(tx, 13)
+		},
 		"closing what is not open": func(tx *store.Tx) (ledger.Entry, error) { return outcome(aims.NewID("rcp"), 77, "x"), put(tx, 14) },
 	}
 	eachStore(t, func(t *testing.T, at place) {

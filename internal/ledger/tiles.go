@@ -32,8 +32,9 @@ func (l *Ledger) Handler(mayRead func(*http.Request) error) http.Handler {
 			l.refuse(w, r, err)
 			return
 		}
-		at, err := torchwood.ParseTilePath("tile/" + r.PathValue("path"))
-		if err != nil {
+		path := "tile/" + r.PathValue("path")
+		at, err := torchwood.ParseTilePath(path)
+		if err != nil || torchwood.TilePath(at) != path {
 			l.refuse(w, r, aims.Errorf(aims.NotFound, err, "no tile has this path"))
 			return
 		}
