@@ -49,7 +49,7 @@ var house = map[string]room{
 	"internal/gateway/envelope": {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/upstream": {6.7, "connections to upstream MCP servers, each negotiated on its own", nil},
 	"internal/gateway":          {7, "policy enforcement point for MCP: a message-level proxy", nil},
-	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", nil},
+	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", nil},
 	"internal/gateway/connect":  {7, "stdio bridge for clients that speak no HTTP", nil},
 
