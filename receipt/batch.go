@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -118,8 +119,10 @@ func (r *reader) readEntries(b *batch) (int, error) {
 func (r *reader) take(ctx context.Context, b *batch, have int) (used int, err error) {
 	payloadBytes := 0
 	for {
-		if err := r.notes.cutsAt(b, r.next+uint64(b.count)); err != nil {
-			return 0, err
+		if index := r.next + uint64(b.count); r.notes.due <= index {
+			if err := r.notes.cutsAt(b, index); err != nil {
+				return 0, err
+			}
 		}
 		if b.count == batchEntries || len(b.cuts) >= batchNotes || payloadBytes >= batchPayloads || have-used < frameHeader {
 			break
@@ -128,11 +131,13 @@ func (r *reader) take(ctx context.Context, b *batch, have int) (used int, err er
 		if have-used < size {
 			break
 		}
-		n, err := r.payloads.of(b, r.next+uint64(b.count))
-		if err != nil {
-			return 0, err
+		if r.payloads != nil {
+			n, err := r.payloads.of(b, r.next+uint64(b.count))
+			if err != nil {
+				return 0, err
+			}
+			payloadBytes += n
 		}
-		payloadBytes += n
 		used += size
 		b.count++
 	}
@@ -192,6 +197,8 @@ type noteQueue struct {
 	ended     bool
 	ordinal   uint64
 	largest   uint64
+	// due is the size at which the next checkpoint must be asked for.
+	due uint64
 }
 
 // peek is the next checkpoint; ok is false after the last.
@@ -243,8 +250,16 @@ func (q *noteQueue) pop(c cut) {
 func (q *noteQueue) cutsAt(b *batch, size uint64) error {
 	for len(b.cuts) < batchNotes {
 		c, ok, err := q.peek(b)
-		if err != nil || !ok || c.size > size && !c.late {
+		if err != nil {
 			return err
+		}
+		if !ok {
+			q.due = math.MaxUint64
+			return nil
+		}
+		if c.size > size && !c.late {
+			q.due = c.size
+			return nil
 		}
 		q.pop(c)
 		c.at = b.count
@@ -313,9 +328,6 @@ func (q *payloadQueue) peek(b *batch) (*Payload, error) {
 // of moves the payloads of an entry to the batch and returns their size.
 // Payloads of an earlier entry are out of order, which was said; they count as missing.
 func (q *payloadQueue) of(b *batch, index uint64) (int, error) {
-	if q == nil {
-		return 0, nil
-	}
 	size := 0
 	for {
 		p, err := q.peek(b)

@@ -76,6 +76,7 @@ func (c *conclusion) conclude(b *batch) {
 	for i := range f.links {
 		c.link(&f.links[i])
 	}
+	c.tallies[outcomeCheck].population += f.decisions
 	c.erased += f.erased
 	c.notErased.payloads += f.erasedPayloads
 	c.notErased.facts += f.withoutFacts
@@ -168,8 +169,13 @@ func (c *conclusion) neighbours(f *findings) {
 			}
 		}
 	}
-	if c.timed && string(f.first[:]) < string(c.time[:]) {
-		c.except(timeCheck, entryPlace(f.firstTimed), "its time is earlier than that of the entry before it")
+	if c.timed {
+		if string(f.first[:]) < string(c.time[:]) {
+			c.except(timeCheck, entryPlace(f.firstTimed), "its time is earlier than that of the entry before it")
+		}
+		if string(f.first[:minute]) != string(c.time[:minute]) {
+			c.pairs.mark(sampleOf(f.firstTimed-1, c.time), c.opt.OutcomeWithin)
+		}
 	}
 	c.time, c.timed = f.last, true
 	for _, s := range f.minutes {
@@ -179,16 +185,11 @@ func (c *conclusion) neighbours(f *findings) {
 
 // link follows decisions to their outcomes.
 func (c *conclusion) link(l *link) {
-	const farthest = 1 << 16 // an index further off says nothing, and would cost memory
-	index := l.index
-	if index-l.place > farthest && l.place-index > farthest {
-		index = l.place
-	}
 	if l.opens {
-		c.pairs.open(index, l.id)
+		c.pairs.open(l.index, l.id)
 		return
 	}
-	if l.closes >= index {
+	if l.closes >= l.index {
 		c.except(outcomeCheck, entryPlace(l.place), "closes entry %d, which does not come before it", l.closes)
 		return
 	}
@@ -196,7 +197,7 @@ func (c *conclusion) link(l *link) {
 	if !ok {
 		c.except(outcomeCheck, entryPlace(l.place), "closes entry %d, which is no decision or was closed before", l.closes)
 	} else if id != 0 && l.id != 0 && id != l.id {
-		c.except(outcomeCheck, entryPlace(l.place), "closes entry %d but names another decision", l.closes)
+		c.mismatched(l.place, l.closes)
 	}
 }
 
@@ -322,7 +323,6 @@ func (c *conclusion) finishTail() {
 // finishOutcomes judges the decisions that are still open. Those of the last
 // moments were under way when the log was read.
 func (c *conclusion) finishOutcomes() {
-	c.tallies[outcomeCheck].population = c.pairs.decisions
 	last, _ := parseTime(c.time[:])
 	overdue := c.pairs.overdue(last, c.opt.OutcomeWithin)
 	var under, first uint64

@@ -22,50 +22,51 @@ type deepExaminer struct {
 	policies *policyCache // nil when decisions are not re-performed
 }
 
-// examine reads the body of one entry. Its error is the Source's failure to read.
-func (x *deepExaminer) examine(ctx context.Context, f *findings, at uint64, h scanned, kept []Payload) error {
+// examine reads the body of one entry and returns a number that stands for the
+// id of the decision that it is or closes; 0 when that is not known. Its error
+// is the Source's failure to read.
+func (x *deepExaminer) examine(ctx context.Context, f *findings, at uint64, h scanned, kept []Payload) (id uint64, err error) {
 	f.tallies[bodyCheck].population++
-	var err error
+	var wrong error
 	switch h.kind {
 	case DecisionKind, RefusalKind:
 		var d *Decision
-		if d, err = DecodeDecision(h.kind, h.body); err == nil {
-			x.identify(f, h.kind, d.ID)
-			err = x.decision(ctx, f, at, d, kept)
-			return err
+		if d, wrong = DecodeDecision(h.kind, h.body); wrong == nil {
+			return x.identify(d.ID), x.decision(ctx, f, at, d, kept)
 		}
 	case OutcomeKind:
 		var o *Outcome
-		if o, err = DecodeOutcome(h.body); err == nil {
-			x.identify(f, h.kind, o.Decision)
+		if o, wrong = DecodeOutcome(h.body); wrong == nil {
 			x.content(f, at, kept, ResultPayload, o.Result)
-			return nil
+			return x.identify(o.Decision), nil
 		}
 	case EventKind:
-		var e *Event
-		if e, err = DecodeEvent(h.body); err == nil {
-			_, erases, wrong := e.erasure(at)
-			if wrong != nil {
-				err = fmt.Errorf("detail: %w", wrong)
-			} else if erases {
-				f.erased += maphash.Bytes(x.seed, h.body)
-			}
-			x.content(f, at, kept)
-		}
+		wrong = x.event(f, at, h.body, kept)
 	}
+	if wrong != nil {
+		f.except(bodyCheck, entryPlace(at), "its body is not one that an installation writes: %s", shorten(wrong))
+	}
+	return 0, nil
+}
+
+func (x *deepExaminer) event(f *findings, at uint64, body []byte, kept []Payload) error {
+	e, err := DecodeEvent(body)
 	if err != nil {
-		f.except(bodyCheck, entryPlace(at), "its body is not one that an installation writes: %s", shorten(err))
+		return err
+	}
+	x.content(f, at, kept)
+	_, erases, err := e.erasure(at)
+	if err != nil {
+		return fmt.Errorf("detail: %w", err)
+	}
+	if erases {
+		f.erased += maphash.Bytes(x.seed, body)
 	}
 	return nil
 }
 
-// identify gives the entry's link the decision's id, as a number that differs
-// for different ids.
-func (x *deepExaminer) identify(f *findings, kind Kind, id string) {
-	if kind == DecisionKind || kind == OutcomeKind {
-		f.links[len(f.links)-1].id = maphash.String(x.seed, id) | 1 // 0 says that it is not known
-	}
-}
+// identify gives an id as a number that differs for different ids.
+func (x *deepExaminer) identify(id string) uint64 { return maphash.String(x.seed, id) | 1 }
 
 // content compares an entry's payloads with the digests in its receipt, given
 // as pairs of name and digest by ascending name.

@@ -17,12 +17,14 @@ type findings struct {
 	nodes    []node
 	opened   []checkpointResult // by cut
 	links    []link
-	jumps    []jump
+	// decisions is how many there are; most are closed in the batch and leave no link.
+	decisions uint64
+	jumps     []jump
 	// first and last are the times of the first and the last well-formed header.
 	first, last [len(timeLayout)]byte
 	firstTimed  uint64
 	timed       bool
-	minutes     []sample // where a new minute begins
+	minutes     []sample // where a minute ends
 	// What the deep pass found that is no exception.
 	erased         uint64 // digest of the erasures in the batch
 	erasedPayloads uint64 // payloads that are gone and were erased
@@ -35,7 +37,7 @@ func (f *findings) clear() {
 	f.tallies.clear()
 	f.segments, f.nodes, f.opened = f.segments[:0], f.nodes[:0], f.opened[:0]
 	f.links, f.jumps, f.minutes = f.links[:0], f.jumps[:0], f.minutes[:0]
-	f.timed, f.err = false, nil
+	f.timed, f.decisions, f.err = false, 0, nil
 	f.erased, f.erasedPayloads, f.withoutFacts, f.withoutPolicy = 0, 0, 0, 0
 }
 
@@ -57,17 +59,6 @@ type node struct {
 type checkpointResult struct {
 	Checkpoint
 	err error
-}
-
-// link is a decision, or an outcome and the decision that it closes.
-type link struct {
-	place uint64 // where the entry stands
-	index uint64 // its header's index
-	// closes is the header's; opens says that it is a decision instead.
-	closes uint64
-	opens  bool
-	// id stands for the decision's id, 0 where bodies are not read.
-	id uint64
 }
 
 // jump is a header whose index does not follow from the one before.
@@ -94,7 +85,10 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 		}
 		f.opened = append(f.opened, r)
 	}
-	s := sweep{b: b, f: f, index: b.first}
+	s := sweep{b: b, f: f, next: b.first, near: nearby{first: b.first}}
+	if x.deep != nil {
+		s.near.ids = make([]uint64, batchEntries)
+	}
 	s.headers.expect(b.first)
 	payloads := b.payloads
 	cuts := 0
@@ -113,19 +107,22 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 		frames = frames[end:]
 		at := b.first + uint64(i)
 		h, ok := s.header(at, leaf)
-		if x.deep == nil {
-			continue
-		}
 		own := 0
 		for own < len(payloads) && payloads[own].Index == at {
 			own++
 		}
-		if ok {
-			if f.err = x.deep.examine(ctx, f, at, h, payloads[:own]); f.err != nil {
+		if !ok {
+			payloads = payloads[own:]
+			continue
+		}
+		var id uint64
+		if x.deep != nil {
+			if id, f.err = x.deep.examine(ctx, f, at, h, payloads[:own]); f.err != nil {
 				return
 			}
+			payloads = payloads[own:]
 		}
-		payloads = payloads[own:]
+		s.pair(at, h, id)
 	}
 	s.finish()
 }
@@ -135,7 +132,8 @@ type sweep struct {
 	b       *batch
 	f       *findings
 	headers scanner
-	index   uint64 // what the last header said, plus one
+	next    uint64 // what the last header said, plus one
+	near    nearby
 }
 
 // hash takes a leaf that is preceded by its prefix: compares its hash with the
@@ -166,39 +164,60 @@ func (s *sweep) hash(i int, prefixed []byte) {
 // header reads a leaf's header and notes what it says about its neighbours.
 func (s *sweep) header(at uint64, leaf []byte) (scanned, bool) {
 	f := s.f
+	before := s.headers.last
 	h, ok := s.headers.next(leaf)
 	if !ok {
 		f.except(indexCheck, entryPlace(at), "its header line is malformed")
-		s.index++
+		s.next++
 		return h, false
 	}
 	if h.jumped {
 		f.jumps = append(f.jumps, jump{place: at, index: h.index})
-		s.index = h.index
+		s.next = h.index
 	}
+	s.next++
 	if !f.timed {
 		f.first, f.firstTimed, f.timed = s.headers.last, at, true
-	} else if h.backwards {
+	} else if h.minute {
+		f.minutes = append(f.minutes, sampleOf(at-1, before))
+	}
+	if h.backwards {
 		f.except(timeCheck, entryPlace(at), "its time is earlier than that of the entry before it")
 	}
-	if h.minute {
-		if t, ok := parseTime(s.headers.last[:]); ok {
-			f.minutes = append(f.minutes, sample{index: at, at: t})
-		}
+	return h, true
+}
+
+// pair follows a decision to its outcome as far as the batch goes; the rest is
+// left to the conclusion. id stands for the decision's id.
+func (s *sweep) pair(at uint64, h scanned, id uint64) {
+	const farthest = 1 << 16 // an index further off says nothing, and would cost memory
+	index := s.next - 1
+	if index-at > farthest && at-index > farthest {
+		index = at
 	}
 	switch h.kind {
 	case DecisionKind:
-		f.links = append(f.links, link{place: at, index: s.index, opens: true})
+		s.f.decisions++
+		if !s.near.open(index, id) {
+			s.f.links = append(s.f.links, link{place: at, index: index, opens: true, id: id})
+		}
 	case OutcomeKind:
-		f.links = append(f.links, link{place: at, index: s.index, closes: h.closes})
+		opened, ok := uint64(0), false
+		if h.closes < index {
+			opened, ok = s.near.close(h.closes)
+		}
+		if !ok {
+			s.f.links = append(s.f.links, link{place: at, index: index, closes: h.closes, id: id})
+		} else if opened != id && opened != 0 && id != 0 {
+			s.f.mismatched(at, h.closes)
+		}
 	}
-	s.index++
-	return h, true
 }
 
 func (s *sweep) finish() {
 	n := uint64(s.b.count)
 	s.f.last = s.headers.last
+	s.f.links = s.near.left(s.f.links)
 	s.f.tallies[indexCheck].population = n
 	s.f.tallies[timeCheck].population = n
 	s.f.tallies[hashCheck].population = uint64(len(s.b.hashes) / len(Hash{}))

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -247,6 +248,7 @@ func (l *testLog) Contents(context.Context) (receipt.Contents, error) {
 	for digest := range l.policies {
 		c.Policies = append(c.Policies, digest)
 	}
+	slices.Sort(c.Policies)
 	return c, nil
 }
 

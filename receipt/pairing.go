@@ -6,6 +6,72 @@ import (
 	"time"
 )
 
+// mismatched says that an outcome's body and header are about two decisions.
+func (t *tallies) mismatched(at, closes uint64) {
+	t.except(outcomeCheck, entryPlace(at), "closes entry %d but names another decision", closes)
+}
+
+// link is a decision, or an outcome and the decision that it closes.
+type link struct {
+	place uint64 // where the entry stands
+	index uint64 // its header's index
+	// closes is the header's; opens says that it is a decision instead.
+	closes uint64
+	opens  bool
+	// id stands for the decision's id, 0 where bodies are not read.
+	id uint64
+}
+
+// nearby follows the decisions of one batch. Most outcomes come soon after
+// their decision, and then no other batch has to know of either.
+type nearby struct {
+	first  uint64
+	opened [batchEntries / 64]uint64
+	ids    []uint64 // in the deep pass
+}
+
+// open notes a decision; false when its index is not one of the batch's.
+func (n *nearby) open(index, id uint64) bool {
+	at := index - n.first
+	if at >= batchEntries {
+		return false
+	}
+	n.opened[at/64] |= 1 << (at % 64)
+	if n.ids != nil {
+		n.ids[at] = id
+	}
+	return true
+}
+
+// close takes a decision of the batch and returns its id; ok is false when none
+// is open there.
+func (n *nearby) close(index uint64) (id uint64, ok bool) {
+	at := index - n.first
+	if at >= batchEntries || n.opened[at/64]&(1<<(at%64)) == 0 {
+		return 0, false
+	}
+	n.opened[at/64] &^= 1 << (at % 64)
+	if n.ids != nil {
+		id = n.ids[at]
+	}
+	return id, true
+}
+
+// left appends the decisions that are still open.
+func (n *nearby) left(links []link) []link {
+	for w, word := range n.opened {
+		for ; word != 0; word &= word - 1 {
+			at := uint64(w)*64 + uint64(bits.TrailingZeros64(word))
+			l := link{place: n.first + at, index: n.first + at, opens: true}
+			if n.ids != nil {
+				l.id = n.ids[at]
+			}
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
 // pairing follows which decisions are open. A page stands for a run of
 // indexes and is dropped when none of its decisions is open any more, so that
 // memory follows the calls in flight, not the length of the log; in the worst
@@ -18,8 +84,7 @@ type pairing struct {
 	recentNumber uint64
 	deep         bool
 
-	decisions uint64
-	samples   []sample
+	samples []sample
 }
 
 const pageSize = 4096
@@ -40,7 +105,6 @@ func (p *pairing) page(index uint64) *page {
 
 // open notes a decision.
 func (p *pairing) open(index, id uint64) {
-	p.decisions++
 	at := p.page(index)
 	if at == nil {
 		at = &page{}
@@ -105,10 +169,15 @@ type sample struct {
 	at    time.Time
 }
 
-// mark takes a sample, at most one a second, and forgets what no longer
-// matters for the limit.
+func sampleOf(index uint64, column [len(timeLayout)]byte) sample {
+	at, _ := parseTime(column[:]) // it was parsed before
+	return sample{index, at}
+}
+
+// mark takes the last entry of a minute, and forgets what no longer matters
+// for the limit.
 func (p *pairing) mark(s sample, limit time.Duration) {
-	if n := len(p.samples); n > 0 && s.at.Sub(p.samples[n-1].at) < time.Second {
+	if n := len(p.samples); n > 0 && !s.at.After(p.samples[n-1].at) {
 		return
 	}
 	p.samples = append(p.samples, s)
