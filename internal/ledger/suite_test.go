@@ -282,6 +282,19 @@ func sqlExec(t testing.TB, db *store.DB, query string, args ...any) {
 	}
 }
 
+// sqlExecOutside runs a statement outside of a transaction.
+func sqlExecOutside(t testing.TB, db *store.DB, query string) {
+	t.Helper()
+	stmt, err := db.Prepare(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Close()
+	if _, err := stmt.Exec(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // eventually waits for something that another goroutine does.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
