@@ -100,8 +100,6 @@ type Ruling struct {
 	Pin string
 	// Cause says why a call was refused that no policy had to decide.
 	Cause string
-
-	channel string
 }
 
 // Denial is a ruling that does not allow, as an error with the reasons of the

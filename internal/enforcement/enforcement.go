@@ -35,7 +35,7 @@ type Options struct {
 	// reporting its outcome; 0 for ten minutes.
 	ReportWithin time.Duration
 	// MaxUnreported bounds the decisions that wait for such a report; 0 for a million.
-	MaxUnreported int64
+	MaxUnreported int
 	// Limits bound the refusal receipts.
 	Limits Limits
 }
@@ -54,9 +54,7 @@ type Enforcer struct {
 	refusals  *limiter
 	entities  principals
 
-	// unreported counts decisions that wait for their caller's report.
-	unreported atomic.Int64
-
+	waiting  waiting
 	unclosed retries
 
 	// catalog is held by whoever changes tools or policies, so that the active
@@ -135,13 +133,12 @@ func (e *Enforcer) allow(ctx context.Context, c Call, a attempt) (Ruling, error)
 	if !reported(c.Channel) {
 		return e.record(ctx, c, a)
 	}
-	if e.unreported.Add(1) > e.o.MaxUnreported {
-		e.unreported.Add(-1)
+	if e.waiting.size() >= e.o.MaxUnreported {
 		return Ruling{}, aims.Errorf(aims.Exhausted, nil, "too many decisions wait for the report of their outcome")
 	}
 	r, err := e.record(ctx, c, a)
-	if err != nil {
-		e.unreported.Add(-1)
+	if err == nil {
+		e.waiting.add(r.Index, r.Time)
 	}
 	return r, err
 }

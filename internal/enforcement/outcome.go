@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ func (e *Enforcer) Close(ctx context.Context, r Ruling, o Outcome) error {
 	if !r.Allowed() || r.Receipt == "" {
 		return aims.Errorf(aims.Conflict, nil, "only a decision that allowed something has an outcome")
 	}
-	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time, channel: r.channel}
+	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time}
 	err := e.close(ctx, d, o)
 	if code, _ := aims.Public(err); err != nil && code != aims.Conflict && code != aims.Invalid {
 		o.Result, o.Detail = nil, "recorded late, without the result"
@@ -34,10 +35,9 @@ func (e *Enforcer) Close(ctx context.Context, r Ruling, o Outcome) error {
 
 // openDecision is a decision that waits for its outcome.
 type openDecision struct {
-	index   uint64
-	id      string
-	since   time.Time
-	channel string
+	index uint64
+	id    string
+	since time.Time
 }
 
 // maxDetail bounds the sentence of an outcome.
@@ -67,13 +67,11 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if entry.Body, err = receipt.Encode(&body); err != nil {
 		return aims.Errorf(aims.Invalid, err, "this is no outcome")
 	}
-	if _, err := e.commit(ctx, entry); err != nil {
-		return unrecorded(err)
+	_, err = e.commit(ctx, entry)
+	if code, _ := aims.Public(err); err == nil || code == aims.Conflict {
+		e.waiting.done(d.index)
 	}
-	if reported(d.channel) {
-		e.unreported.Add(-1)
-	}
-	return nil
+	return unrecorded(err)
 }
 
 // omitted stands in the vault for a result that is not kept: who has the
@@ -124,7 +122,7 @@ func (e *Enforcer) CloseByID(ctx context.Context, p identity.Principal, id strin
 	case receipt.Unreported, receipt.Unknown:
 		return aims.Errorf(aims.Invalid, nil, "status %q is not the caller's to report", o.Status)
 	}
-	return e.close(ctx, openDecision{index: leaf.Index, id: id, since: leaf.Time, channel: d.Channel}, o)
+	return e.close(ctx, openDecision{index: leaf.Index, id: id, since: leaf.Time}, o)
 }
 
 // CloseOverdue closes the decisions whose callers did not report in time as
@@ -132,24 +130,18 @@ func (e *Enforcer) CloseByID(ctx context.Context, p identity.Principal, id strin
 // step of a ticker, and returns how many it closed.
 func (e *Enforcer) CloseOverdue(ctx context.Context) (int, error) {
 	closed, failures := e.retryUnclosed(ctx)
-	open, err := e.ledger.OpenDecisions(ctx)
-	if err != nil {
-		return closed, errors.Join(append(failures, err)...)
-	}
-	deadline := e.o.Now().Add(-e.o.ReportWithin)
 	var overdue []openDecision
-	for _, leaf := range open {
-		if leaf.Time.After(deadline) {
-			break // they come in the order of time
+	for _, index := range e.waiting.before(e.o.Now().Add(-e.o.ReportWithin)) {
+		leaf, err := e.ledger.Entry(ctx, index)
+		if err != nil {
+			return closed, errors.Join(append(failures, err)...)
 		}
 		d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
 		if err != nil {
 			failures = append(failures, err)
 			continue
 		}
-		if reported(d.Channel) {
-			overdue = append(overdue, openDecision{index: leaf.Index, id: d.ID, since: leaf.Time, channel: d.Channel})
-		}
+		overdue = append(overdue, openDecision{index: index, id: d.ID, since: leaf.Time})
 	}
 	n, err := e.closeAll(ctx, overdue, Outcome{Status: receipt.Unreported, Detail: "the caller did not report in time"})
 	return closed + n, errors.Join(append(failures, err)...)
@@ -206,6 +198,47 @@ func (e *Enforcer) closeAll(ctx context.Context, open []openDecision, o Outcome)
 	close(queue)
 	wg.Wait()
 	return closed, errors.Join(failures...)
+}
+
+// waiting is the decisions whose callers are to report, by index.
+type waiting struct {
+	mu    sync.Mutex
+	since map[uint64]int64 // microseconds since the Unix epoch
+}
+
+func (w *waiting) size() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.since)
+}
+
+func (w *waiting) add(index uint64, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.since == nil {
+		w.since = map[uint64]int64{}
+	}
+	w.since[index] = at.UnixMicro()
+}
+
+func (w *waiting) done(index uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.since, index)
+}
+
+// before is the decisions of a time or earlier, oldest first.
+func (w *waiting) before(at time.Time) []uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var indexes []uint64
+	for index, since := range w.since {
+		if since <= at.UnixMicro() {
+			indexes = append(indexes, index)
+		}
+	}
+	slices.Sort(indexes)
+	return indexes
 }
 
 // retries are outcomes that could not be recorded yet.

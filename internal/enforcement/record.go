@@ -52,7 +52,7 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 	}
 	return Ruling{
 		Decision: a.decision, Receipt: body.ID, Index: ref.Index, Time: ref.Time,
-		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause, channel: c.Channel,
+		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause,
 	}, nil
 }
 
@@ -88,7 +88,7 @@ func newSalts() [2]receipt.Salt {
 // unrecorded words an error of the ledger; the ledger's own codes stay.
 func unrecorded(err error) error {
 	var ours *aims.Error
-	if errors.As(err, &ours) {
+	if err == nil || errors.As(err, &ours) {
 		return err
 	}
 	return aims.Errorf(aims.Unavailable, err, "the decision could not be recorded: nothing was done")

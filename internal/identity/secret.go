@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 
 	"aims/internal/aims"
 )
@@ -25,12 +26,13 @@ const maxSecret = 64 << 10
 // upstream's token. However it is printed, logged or marshalled, it shows
 // [secret]; only Reveal gives its value.
 //
-// A copy shares the value: after Resolve, every copy has the new one.
+// A copy shares the value: after Resolve, every copy has the new one. The zero
+// Secret is none.
 type Secret struct {
-	// The value is behind a pointer, because fmt prints unexported fields of an
-	// enclosing struct without asking for a String method, but prints nested
-	// pointers as addresses.
-	held *held
+	// The value is behind a function, because fmt prints the unexported fields
+	// of an enclosing struct without asking for a String method, follows
+	// pointers for some verbs, and shows of a function no more than its address.
+	held func() *held
 }
 
 type held struct {
@@ -40,7 +42,9 @@ type held struct {
 }
 
 // NewSecret hides a value that has no reference to resolve again.
-func NewSecret(value string) Secret { return Secret{held: &held{value: value}} }
+func NewSecret(value string) Secret { return newSecretOf(&held{value: value}) }
+
+func newSecretOf(h *held) Secret { return Secret{held: func() *held { return h }} }
 
 // ParseSecret reads a reference: "env:NAME", "file:PATH" or "command:PROGRAM
 // ARGUMENT …" (separated by spaces, run without a shell). It resolves nothing
@@ -53,7 +57,7 @@ func ParseSecret(reference string) (Secret, error) {
 	}
 	switch scheme {
 	case "env", "file", "command":
-		return Secret{held: &held{reference: reference}}, nil
+		return newSecretOf(&held{reference: reference}), nil
 	}
 	return Secret{}, errReference
 }
@@ -79,25 +83,26 @@ func (s Secret) IsZero() bool { return s.held == nil }
 // have renewed it. When it fails, the value before stays. It fails with
 // aims.Unavailable; neither sentence nor cause holds anything that was read.
 func (s Secret) Resolve(ctx context.Context) error {
-	if s.held == nil || s.held.reference == "" {
+	if s.held == nil || s.held().reference == "" {
 		return nil
 	}
-	value, err := s.read(ctx)
+	h := s.held()
+	value, err := h.read(ctx)
 	if err == nil && value == "" {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		scheme, _, _ := strings.Cut(s.held.reference, ":")
+		scheme, _, _ := strings.Cut(h.reference, ":")
 		return aims.Errorf(aims.Unavailable, err, "a secret could not be read (%s)", scheme)
 	}
-	s.held.mu.Lock()
-	defer s.held.mu.Unlock()
-	s.held.value = value
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.value = value
 	return nil
 }
 
-func (s Secret) read(ctx context.Context) (string, error) {
-	scheme, rest, _ := strings.Cut(s.held.reference, ":")
+func (h *held) read(ctx context.Context) (string, error) {
+	scheme, rest, _ := strings.Cut(h.reference, ":")
 	switch scheme {
 	case "env":
 		value, ok := os.LookupEnv(rest)
@@ -120,9 +125,12 @@ func (s Secret) read(ctx context.Context) (string, error) {
 // runSecret takes what a command prints. What it prints to standard error is
 // not kept: helpers print credentials there too.
 func runSecret(ctx context.Context, command []string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.WaitDelay = time.Second // for children that keep its output open
 	var out bytes.Buffer
-	cmd.Stdout = &limited{w: &out, left: maxSecret + 1}
+	cmd.Stdout = &limited{w: &out, left: maxSecret}
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s: %w", command[0], err)
 	}
@@ -141,20 +149,19 @@ func readSecret(r io.Reader) (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), nil
 }
 
-// limited passes on the first bytes and drops the rest, so that a helper that
-// never stops printing fills no memory.
+// limited fails what is written beyond its bound, which ends a helper that
+// never stops printing.
 type limited struct {
 	w    io.Writer
 	left int
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	n := min(len(p), l.left)
-	l.left -= n
-	if _, err := l.w.Write(p[:n]); err != nil {
-		return 0, err
+	if len(p) > l.left {
+		return 0, fmt.Errorf("it prints more than %d bytes", maxSecret)
 	}
-	return len(p), nil
+	l.left -= len(p)
+	return l.w.Write(p)
 }
 
 // Reveal is the value, empty before Resolve. It goes into a request to the
@@ -163,9 +170,10 @@ func (s Secret) Reveal() string {
 	if s.held == nil {
 		return ""
 	}
-	s.held.mu.RLock()
-	defer s.held.mu.RUnlock()
-	return s.held.value
+	h := s.held()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.value
 }
 
 // Format prints [secret] for every verb.
