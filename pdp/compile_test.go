@@ -274,6 +274,19 @@ func TestCompileManyBroadPolicies(t *testing.T) {
 	}
 }
 
+// Two tools that differ only in whether an argument may be left out are not alike.
+func TestCompileTellsOptionalFromRequired(t *testing.T) {
+	schema := mustSchema(t, Catalog{Tools: []Tool{
+		{Server: "a", Name: "must", InputSchema: json.RawMessage(`{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}`)},
+		{Server: "a", Name: "or-not", InputSchema: json.RawMessage(`{"type":"object","properties":{"n":{"type":"integer"}}}`)},
+	}})
+	const policy = `forbid (principal, action in [Action::"a___must", Action::"a___or-not"], resource) when { context.input.n > 5 };`
+	got := problems(t, schema, Source{Name: "a", Text: []byte(policy)})
+	if len(got) != 1 || !strings.Contains(got[0].Message, "optional") || !strings.Contains(got[0].Message, "a___or-not") {
+		t.Errorf("%v", got)
+	}
+}
+
 // Cutting a file into statements must agree with Cedar's own idea of one.
 func TestStatements(t *testing.T) {
 	tests := []struct {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/eval"
 	"pgregory.net/rapid"
 )
 
@@ -218,4 +220,11 @@ func mustSchema(tb testing.TB, c Catalog) []byte {
 		tb.Fatal(err)
 	}
 	return schema
+}
+
+func cedarString(s string) types.String { return types.String(s) }
+
+// literal evaluates the only condition of a policy.
+func literal(p *cedar.Policy) (types.Value, error) {
+	return eval.Eval((*ast.Policy)(p.AST()).Conditions[0].Body, eval.Env{Entities: types.EntityMap{}})
 }

@@ -16,6 +16,10 @@ import (
 // It errs to one side only: false means that every input is denied, true may
 // be too hopeful. Whoever hides what is not possible hides nothing that would work.
 func (s *Set) Possible(req cedar.Request, entities types.EntityGetter) bool {
+	return s.possible(req, entities, s.takesUndeclared(req.Action))
+}
+
+func (s *Set) possible(req cedar.Request, entities types.EntityGetter, undeclared bool) bool {
 	store := overlay{s.model, entities}
 	context := req.Context.Map()
 	if context == nil {
@@ -23,7 +27,7 @@ func (s *Set) Possible(req cedar.Request, entities types.EntityGetter) bool {
 	}
 	context[inputAttribute] = eval.Variable(inputAttribute)
 	delete(context, undeclaredAttribute)
-	if s.takesUndeclared(req.Action) {
+	if undeclared {
 		context[undeclaredAttribute] = eval.Variable(undeclaredAttribute)
 	}
 	env := eval.Env{
