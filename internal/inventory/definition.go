@@ -174,7 +174,7 @@ func brief(all []Difference) []Difference {
 	}
 	out := make([]Difference, 0, min(len(all), places))
 	for _, d := range all[:min(len(all), places)] {
-		out = append(out, Difference{Field: d.Field, Before: cut(d.Before), After: cut(d.After)})
+		out = append(out, Difference{Field: printable(d.Field), Before: cut(d.Before), After: cut(d.After)})
 	}
 	return out
 }

@@ -133,9 +133,17 @@ type toolDetail struct {
 	Count       int          `json:"count,omitempty"`
 }
 
+// maxDetail leaves room for the rest of a receipt.
+const maxDetail = 48 << 10
+
 // event is the entry of an event receipt about a tool.
 func event(by aims.Actor, decision, name, server, tool string, detail toolDetail) (ledger.Entry, error) {
 	d, err := json.Marshal(detail)
+	if err == nil && len(d) > maxDetail {
+		// Escapes can make text six times as long; the inventory has all of it.
+		detail.Difference, detail.Flags = nil, nil
+		d, err = json.Marshal(detail)
+	}
 	if err != nil {
 		return ledger.Entry{}, err
 	}
