@@ -157,7 +157,7 @@ func (s *Server) renew(ctx context.Context) bool {
 // ask is negotiation's request.
 func (l *httpLink) ask(ctx context.Context, version, method string, params []byte) (envelope.Message, error) {
 	id := l.NextID()
-	c := Call{ID: id, Method: method, Body: request(id, method, params)}
+	c := Call{ID: id, Method: method, Body: Request(id, method, params)}
 	l.version = version
 	a, err := l.call(ctx, c, func(resp *http.Response) {
 		if session := resp.Header.Get(headerSession); method == "initialize" && resp.StatusCode == http.StatusOK {
@@ -170,7 +170,7 @@ func (l *httpLink) ask(ctx context.Context, version, method string, params []byt
 func (l *httpLink) established(version string) { l.version = version }
 
 func (l *httpLink) tell(ctx context.Context, method string) error {
-	return l.Send(ctx, notification(method, nil))
+	return l.Send(ctx, Notification(method, nil))
 }
 
 func (l *httpLink) Send(ctx context.Context, body []byte) error {
@@ -368,12 +368,14 @@ func HeaderValue(s string) string {
 	return "=?base64?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
 }
 
-func request(id int64, method string, params []byte) []byte {
+// Request is a request message.
+func Request(id int64, method string, params []byte) []byte {
 	b := append([]byte(`{"jsonrpc":"2.0","id":`), strconv.FormatInt(id, 10)...)
 	return finish(b, method, params)
 }
 
-func notification(method string, params []byte) []byte {
+// Notification is a notification message.
+func Notification(method string, params []byte) []byte {
 	return finish([]byte(`{"jsonrpc":"2.0"`), method, params)
 }
 
@@ -388,5 +390,5 @@ func finish(b []byte, method string, params []byte) []byte {
 
 func cancelled(id int64) []byte {
 	params, _ := json.Marshal(map[string]any{"requestId": id, "reason": "the caller gave up"})
-	return notification("notifications/cancelled", params)
+	return Notification("notifications/cancelled", params)
 }

@@ -94,7 +94,7 @@ func (l *pipeLink) end(why error) bool {
 
 func (l *pipeLink) ask(ctx context.Context, version, method string, params []byte) (envelope.Message, error) {
 	id := l.NextID()
-	a, err := l.Call(ctx, Call{ID: id, Method: method, Body: request(id, method, params)})
+	a, err := l.Call(ctx, Call{ID: id, Method: method, Body: Request(id, method, params)})
 	select {
 	case <-l.done:
 		err = errors.Join(err, errDead)
@@ -106,7 +106,7 @@ func (l *pipeLink) ask(ctx context.Context, version, method string, params []byt
 func (l *pipeLink) established(string) {}
 
 func (l *pipeLink) tell(ctx context.Context, method string) error {
-	return l.Send(ctx, notification(method, nil))
+	return l.Send(ctx, Notification(method, nil))
 }
 
 // Send writes one message on one line.

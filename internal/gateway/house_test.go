@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"aims/internal/aims"
+	"aims/internal/enforcement"
+	"aims/internal/gateway/upstream"
+	"aims/internal/identity"
+	"aims/internal/inventory"
+	"aims/internal/ledger"
+	"aims/internal/policy"
+	"aims/internal/store/sqlite"
+	"aims/pdp"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// permitAll lets agents do everything, so that a test is about the gateway.
+const permitAll = `@id("all") permit (principal, action, resource);`
+
+// house is an installation on SQLite with a gateway before it.
+type house struct {
+	t         testing.TB
+	ledger    *ledger.Ledger
+	enforcer  *enforcement.Enforcer
+	directory *identity.Directory
+	inventory *inventory.Inventory
+	gateway   *Gateway
+	url       string
+	key       string // of agent:alice
+	other     string // of agent:bob
+}
+
+type houseOptions struct {
+	config   Config
+	policies string
+	now      func() time.Time
+	serve    func(http.Handler) string
+}
+
+func testLog() *slog.Logger {
+	if os.Getenv("AIMS_TEST_LOG") != "" {
+		return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+func newHouse(t testing.TB, o houseOptions) *house {
+	t.Helper()
+	ctx := context.Background()
+	log := testLog()
+	if o.policies == "" {
+		o.policies = permitAll
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema())
+	must(t, err)
+	private, _, err := note.GenerateKey(nil, "example.org/log")
+	must(t, err)
+	signer, err := note.NewSigner(private)
+	must(t, err)
+	h := &house{t: t}
+	h.ledger, err = ledger.Open(ctx, db, ledger.Options{Origin: "example.org/log", Signer: signer, Now: time.Now, Log: log})
+	must(t, err)
+	h.directory, err = identity.Open(ctx, db, h.ledger, identity.Options{Now: time.Now, Log: log})
+	must(t, err)
+	h.inventory, err = inventory.Open(ctx, db, h.ledger, inventory.Options{Log: log})
+	must(t, err)
+	administration, err := policy.Open(ctx, db, h.ledger, policy.Options{Log: log, Extensions: o.config.Extensions})
+	must(t, err)
+	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, enforcement.Options{Now: time.Now, Log: log})
+	for i := range o.config.Servers {
+		s := &o.config.Servers[i]
+		or(&s.ConnectTimeout, 10*time.Second)
+		or(&s.Limits.MessageBytes, 64<<20)
+		or(&s.Limits.Depth, 256)
+		or(&s.Limits.MessagesPerCall, 10_000)
+		if s.Redact == nil {
+			s.Redact = func(line string) string { return line }
+		}
+	}
+	h.gateway, err = New(o.config, Parts{Directory: h.directory, Enforcer: h.enforcer, Inventory: h.inventory, Log: log, Now: o.now})
+	must(t, err)
+	for name, err := range h.gateway.Survey(ctx) {
+		t.Logf("survey of %s: %v", name, err)
+	}
+	_, err = h.enforcer.ActivatePolicy(ctx, aims.System, "", []pdp.Source{{Name: "test.cedar", Text: []byte(o.policies)}})
+	must(t, err)
+	h.key, h.other = h.newKey("alice"), h.newKey("bob")
+	var server *httptest.Server
+	if o.serve != nil {
+		h.url = o.serve(h.gateway)
+	} else {
+		server = httptest.NewServer(h.gateway)
+		h.url = server.URL
+	}
+	t.Cleanup(func() {
+		h.gateway.Close(ctx)
+		if server != nil {
+			server.Close()
+		}
+		h.ledger.Close(ctx)
+		db.Close()
+	})
+	return h
+}
+
+func (h *house) newKey(id string, roles ...string) string {
+	h.t.Helper()
+	_, secret, err := h.directory.CreateKey(context.Background(), aims.System, "", identity.NewKey{Actor: aims.Actor{Type: aims.AgentType, ID: id}, Roles: roles})
+	must(h.t, err)
+	return secret.Reveal()
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func overHTTP(name, url string) Server {
+	return Server{Config: upstream.Config{Name: name, URL: url}, Timeout: 20 * time.Second}
+}
