@@ -50,7 +50,7 @@ var house = map[string]room{
 	"internal/gateway/upstream": {6.7, "connections to upstream MCP servers, each negotiated on its own", nil},
 	"internal/gateway":          {7, "policy enforcement point for MCP: a message-level proxy", nil},
 	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", []string{"github.com/go-json-experiment/json"}},
-	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", nil},
+	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/connect":  {7, "stdio bridge for clients that speak no HTTP", nil},
 
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},

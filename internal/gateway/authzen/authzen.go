@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"aims/internal/aims"
 	"aims/internal/enforcement"
@@ -40,6 +41,7 @@ type Options struct {
 	// MaxEvaluations is how many evaluations one request may hold. Default 256.
 	MaxEvaluations int
 	Log            *slog.Logger
+	Now            func() time.Time // for the deadline of a slow caller
 }
 
 // API serves the decision API.
@@ -56,6 +58,9 @@ func New(d *identity.Directory, e *enforcement.Enforcer, o Options) *API {
 	o.MaxEvaluations = cmp.Or(o.MaxEvaluations, 256)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	a := &API{directory: d, enforcer: e, o: o, mux: http.NewServeMux()}
 	a.mux.HandleFunc("POST /access/v1/evaluation", a.serve("evaluation", a.evaluation))
@@ -116,7 +121,7 @@ func (a *API) handle(w http.ResponseWriter, r *http.Request, method string, h fu
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, a.turnAway(r.Context(), &c.Principal, c, "content type", aims.Errorf(aims.Invalid, nil, "expected Content-Type application/json"))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.o.MaxBody))
+	body, err := a.read(w, r)
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
@@ -131,6 +136,16 @@ func (a *API) handle(w http.ResponseWriter, r *http.Request, method string, h fu
 		return nil, a.turnAway(r.Context(), &c.Principal, c, "malformed request", err)
 	}
 	return out, err
+}
+
+// bodyTimeout bounds how long a caller may take to send its request.
+const bodyTimeout = 30 * time.Second
+
+func (a *API) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	c := http.NewResponseController(w)
+	c.SetReadDeadline(a.o.Now().Add(bodyTimeout))
+	defer c.SetReadDeadline(time.Time{})
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, a.o.MaxBody))
 }
 
 // turned is an error that a refusal receipt stands for.
