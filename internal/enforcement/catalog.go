@@ -20,11 +20,6 @@ func (e *Enforcer) ObserveTools(ctx context.Context, server string, tools []inve
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range changes {
-		if c.Quarantined {
-			e.o.Log.Warn("a tool is in quarantine", "server", c.Server, "tool", c.Tool, "change", string(c.Kind), "pin", c.Pin, "flags", c.Flags)
-		}
-	}
 	return changes, e.recompile(ctx)
 }
 

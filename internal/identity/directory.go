@@ -81,6 +81,7 @@ func (d *Directory) createKey(ctx context.Context, by aims.Actor, decision strin
 	d.byID[c.ID] = c
 	d.actors[c.Actor] = roles
 	d.mu.Unlock()
+	d.log.Info("a key was made", "key", c.ID, "actor", c.Actor.String(), "by", by.String())
 	return c.Key, NewSecret(secret), nil
 }
 
@@ -143,6 +144,7 @@ func (d *Directory) RevokeKey(ctx context.Context, by aims.Actor, decision, id s
 	if err == nil || errors.Is(err, errRevoked) {
 		// Also when it was revoked before, by a commit whose answer got lost.
 		d.setRevoked(id, revoked)
+		d.log.Info("a key is revoked", "key", id, "by", by.String())
 	}
 	return changeFailed(err, "the key was not revoked")
 }

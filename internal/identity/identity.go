@@ -4,6 +4,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -58,7 +59,8 @@ type Options struct {
 	// nil for none.
 	OAuth *OAuth
 	Now   func() time.Time
-	Log   *slog.Logger
+	// Log is told of changes; nil for no log.
+	Log *slog.Logger
 }
 
 // Directory is the agents and people of the installation. What authenticates
@@ -82,7 +84,7 @@ type Directory struct {
 
 // Open reads the directory from its tables.
 func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Directory, error) {
-	d := &Directory{db: db, ledger: log, now: o.Now, log: o.Log}
+	d := &Directory{db: db, ledger: log, now: o.Now, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	if o.OAuth != nil {
 		v, err := newVerifier(*o.OAuth, o.Now)
 		if err != nil {

@@ -42,7 +42,8 @@ type Options struct {
 	MaxTools int
 	// MaxDefinition bounds a tool's definition in bytes; 0 for 128 KiB.
 	MaxDefinition int
-	Log           *slog.Logger
+	// Log is told of quarantines; nil for no log.
+	Log *slog.Logger
 }
 
 // maxSightings bounds the receipts that one tool can cause between two
@@ -84,6 +85,7 @@ type record struct {
 func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Inventory, error) {
 	o.MaxTools = cmp.Or(o.MaxTools, 1024)
 	o.MaxDefinition = cmp.Or(o.MaxDefinition, 128<<10)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	i := &Inventory{db: db, ledger: log, o: o, servers: map[string]*server{}}
 	if err := i.load(ctx); err != nil {
 		return nil, fmt.Errorf("inventory: read the tools: %w", err)

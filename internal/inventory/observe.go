@@ -326,7 +326,10 @@ func (i *Inventory) keep(ctx context.Context, r *record, c Change, name string, 
 	}
 	seen[sighting(c.Kind, r.Pin)] = true
 	r.seen = seen
-	i.put(r, r.Approved != "" && (c.Kind == Pinned))
+	if c.Quarantined {
+		i.o.Log.Warn("a tool is in quarantine", "server", c.Server, "tool", printable(c.Tool), "change", string(c.Kind), "pin", c.Pin, "flags", c.Flags)
+	}
+	i.put(r, c.Kind == Pinned)
 	return nil
 }
 

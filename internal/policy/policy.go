@@ -4,12 +4,14 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -36,7 +38,8 @@ func Schema() store.Schema {
 type Options struct {
 	// Extensions are the protocol methods beyond MCP that the configuration lets through.
 	Extensions []string
-	Log        *slog.Logger
+	// Log is told of activations; nil for no log.
+	Log *slog.Logger
 }
 
 // Administration holds the active policy set and the history of all sets.
@@ -59,7 +62,8 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Ad
 	if err := checkExtensions(o.Extensions); err != nil {
 		return nil, err
 	}
-	a := &Administration{db: db, ledger: log, extensions: o.Extensions, log: o.Log}
+	extensions := slices.Compact(slices.Sorted(slices.Values(o.Extensions)))
+	a := &Administration{db: db, ledger: log, extensions: extensions, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	digest, err := a.activated(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("policy: read the active set: %w", err)
@@ -171,6 +175,7 @@ func (a *Administration) activate(ctx context.Context, by aims.Actor, decision, 
 	}
 	a.active.Store(set)
 	done.Changed = true
+	a.log.Info("a policy set is active", "digest", done.Digest, "before", done.Before, "by", by.String())
 	return done, nil
 }
 

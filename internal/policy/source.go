@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -51,7 +50,7 @@ func generated(extensions []string) []pdp.Source {
 		return nil
 	}
 	var actions []string
-	for _, m := range slices.Compact(slices.Sorted(slices.Values(extensions))) {
+	for _, m := range extensions {
 		actions = append(actions, fmt.Sprintf("    Action::%q", m)) // checked: nothing in it needs an escape
 	}
 	text := "// Generated from the extensions in the configuration.\n" +
@@ -64,8 +63,8 @@ var methodName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./-]{0,127}$`)
 
 func checkExtensions(extensions []string) error {
 	for _, m := range extensions {
-		if !methodName.MatchString(m) {
-			return aims.Errorf(aims.Invalid, nil, "extension %q is no method name: 1 to 128 of letters, digits and _ . / -", m)
+		if !methodName.MatchString(m) || strings.Contains(m, "___") { // which names a tool
+			return aims.Errorf(aims.Invalid, nil, "extension %q is no method name: 1 to 128 of letters, digits and _ . / -, without ___", m)
 		}
 	}
 	return nil
