@@ -120,7 +120,7 @@ func (d *Directory) Entries(ctx context.Context, from uint64) (io.ReadCloser, er
 	if err != nil || from == 0 {
 		return f, err
 	}
-	in := bufio.NewReaderSize(f, batchBytes)
+	in := bufio.NewReaderSize(f, streamBytes)
 	var leaf []byte
 	for range from {
 		if leaf, err = readFrame(in, leaf); err != nil {
@@ -164,7 +164,7 @@ func (d *Directory) Payloads(ctx context.Context, from uint64) iter.Seq2[Payload
 			return
 		}
 		defer f.Close()
-		in := bufio.NewReaderSize(f, batchBytes)
+		in := bufio.NewReaderSize(f, streamBytes)
 		for offset := int64(0); ; {
 			if ctx.Err() != nil {
 				yield(Payload{}, ctx.Err())

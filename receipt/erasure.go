@@ -46,7 +46,7 @@ func readErasures(ctx context.Context, src Source, seed maphash.Seed) (erasures,
 		return found, fmt.Errorf("receipt: reading entries: %w", err)
 	}
 	defer stream.Close()
-	in := bufio.NewReaderSize(stream, batchBytes)
+	in := bufio.NewReaderSize(stream, streamBytes)
 	var leaf []byte
 	for index := uint64(0); ; index++ {
 		if index%batchEntries == 0 && ctx.Err() != nil {

@@ -142,7 +142,7 @@ func (e *exporter) entries(ctx context.Context) error {
 	}
 	defer in.Close()
 	return e.file(entriesFile, func(w *bufio.Writer) error {
-		frames := bufio.NewReaderSize(in, batchBytes)
+		frames := bufio.NewReaderSize(in, streamBytes)
 		var leaf, frame []byte
 		for n := range e.manifest.Size {
 			if n%batchEntries == 0 && ctx.Err() != nil {

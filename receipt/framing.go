@@ -12,6 +12,9 @@ import (
 // An export frames entries and checkpoints as C2SP tlog-tiles frames entries:
 // the length, 2 bytes big-endian, and the bytes.
 
+// streamBytes is how much of a file is read ahead.
+const streamBytes = 128 << 10
+
 func appendFrame(dst, b []byte) ([]byte, error) {
 	if len(b) > MaxLeaf {
 		return dst, fmt.Errorf("receipt: %d bytes do not fit a frame", len(b))

@@ -176,7 +176,7 @@ func run(ctx context.Context, in *reader, x *examiner, c *conclusion) error {
 	n := 2*c.opt.Workers + 2
 	free, work, order := make(chan *batch, n), make(chan *batch, n), make(chan *batch, n)
 	for range n {
-		free <- newBatch()
+		free <- nil // made when it is needed: a short log needs one
 	}
 	var group sync.WaitGroup
 	var readErr error
@@ -185,6 +185,9 @@ func run(ctx context.Context, in *reader, x *examiner, c *conclusion) error {
 		defer close(order)
 		for more := true; more && readErr == nil; {
 			b := <-free
+			if b == nil {
+				b = newBatch()
+			}
 			if more, readErr = in.fill(ctx, b); readErr == nil {
 				work <- b
 				order <- b
