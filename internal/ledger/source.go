@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"context"
+	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"aims/internal/aims"
 	"aims/internal/store"
 	"aims/receipt"
 )
@@ -20,6 +23,10 @@ type source struct {
 	reader
 	contents receipt.Contents
 	policies []receipt.PolicySet
+	// end and signed bound what is shown: what there was when the view was
+	// made, also where the head of the log says something else.
+	end    uint64
+	signed int64
 }
 
 // NewSource is the log in a database as it is now, for receipt.Verify and
@@ -31,8 +38,20 @@ func NewSource(ctx context.Context, db *store.DB, policies []receipt.PolicySet) 
 	s := &source{reader: reader{db: db}, policies: policies}
 	s.contents = receipt.Contents{Hashes: true, Payloads: true, Policies: []string{}}
 	err := db.View(ctx, func(tx *store.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT origin, size FROM log_head WHERE id = 1").Scan(&s.contents.Origin, &s.contents.Size)
+		if err := tx.QueryRowContext(ctx, "SELECT origin, size FROM log_head WHERE id = 1").Scan(&s.contents.Origin, &s.contents.Size); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, "SELECT COALESCE(MAX(size), 0) FROM log_checkpoint").Scan(&s.signed); err != nil {
+			return err
+		}
+		var last sql.NullInt64
+		err := tx.QueryRowContext(ctx, "SELECT MAX(first) FROM log_batch").Scan(&last)
+		s.end = max(s.contents.Size, uint64(last.Int64+1))
+		return err
 	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, aims.Errorf(aims.NotFound, err, "the database holds no log")
+	}
 	for _, set := range policies {
 		s.contents.Policies = append(s.contents.Policies, set.Digest)
 	}
@@ -64,7 +83,7 @@ func (s *source) Checkpoints(ctx context.Context) iter.Seq2[[]byte, error] {
 		for after, more := int64(-1), true; more; {
 			var page []storedCheckpoint
 			err := s.db.View(ctx, func(tx *store.Tx) (err error) {
-				page, err = checkpointPage(tx, after, s.contents.Size)
+				page, err = checkpointPage(tx, after, s.signed)
 				return err
 			})
 			if err != nil {
@@ -87,8 +106,8 @@ type storedCheckpoint struct {
 }
 
 // checkpointPage reads the checkpoints after a size with their cosignatures.
-func checkpointPage(q querier, after int64, until uint64) ([]storedCheckpoint, error) {
-	rows, err := q.Query("SELECT size, note FROM log_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3", after, int64(until), checkpointsPage)
+func checkpointPage(q querier, after, until int64) ([]storedCheckpoint, error) {
+	rows, err := q.Query("SELECT size, note FROM log_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size LIMIT $3", after, until, checkpointsPage)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +185,7 @@ func (s *source) pages(ctx context.Context, from uint64, leaves bool) iter.Seq2[
 						return err
 					}
 				}
-				rows, err = page(tx, first, s.contents.Size, leaves)
+				rows, err = page(tx, first, s.end, leaves)
 				return err
 			})
 			if err != nil {
@@ -218,8 +237,8 @@ func (r *rowStream) Close() error {
 
 func (s *source) Payloads(ctx context.Context, from uint64) iter.Seq2[receipt.Payload, error] {
 	return func(yield func(receipt.Payload, error) bool) {
-		last := s.contents.Size - 1
-		for next := from; s.contents.Size > 0 && next <= last; {
+		last := s.end - 1
+		for next := from; s.end > 0 && next <= last; {
 			var rows []vaultRow
 			err := s.db.View(ctx, func(tx *store.Tx) error {
 				first, err := firstRow(tx, "log_vault", next)
