@@ -51,6 +51,8 @@ type sizes struct {
 	lone     int           // operations of a lone caller a round
 	window   time.Duration // how long concurrent callers run a round
 	callers  []int         // concurrent appenders; the last is informative
+	agents   int           // concurrent callers of tools
+	clients  int           // concurrent connections to the decision API
 	receipts []uint64      // in the exports that are verified, ascending
 	passes   int           // how often the export is verified
 }
@@ -64,6 +66,8 @@ func fullSizes(large bool) sizes {
 		lone:     300,
 		window:   time.Second,
 		callers:  []int{1, 64, 512},
+		agents:   16,
+		clients:  64,
 		receipts: []uint64{1_000_000},
 		passes:   5,
 	}
@@ -84,6 +88,8 @@ func measures() []measure {
 	return []measure{
 		{"decision", "decisions in process, indexed and linear", (*bench).decisions},
 		{"receipts", "durable receipts against a bare group commit", (*bench).receipts},
+		{"proxy", "an MCP call through the gateway against a direct one", (*bench).proxy},
+		{"authzen", "the decision API with durable receipts against a bare HTTP server", (*bench).authzen},
 		{"verify", "offline verification against the SHA-256 limit", (*bench).verify},
 	}
 }

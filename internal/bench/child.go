@@ -26,6 +26,7 @@ func roles() map[string]role {
 	return map[string]role{
 		"upstream": serveUpstream,
 		"bare":     serveBare,
+		"gateway":  serveGateway,
 		"load":     driveLoad,
 		"hash":     hashRole,
 		"verify":   verifyRole,

@@ -91,11 +91,11 @@ func newDecider(n int) (*decider, error) {
 		return nil, err
 	}
 	d := &decider{policies: n, entities: types.EntityMap{}}
-	d.set, err = pdp.Compile([]pdp.Source{{Name: "bench.cedar", Text: policyText(n)}}, schema)
+	d.set, err = pdp.Compile([]pdp.Source{{Name: "bench.cedar", Text: policyText(n, tools)}}, schema)
 	if err != nil {
 		return nil, err
 	}
-	agent := types.NewEntityUID("Agent", "billing")
+	agent := types.NewEntityUID("Agent", agentID)
 	role := types.NewEntityUID("Role", roleOfAll)
 	d.entities[agent] = types.Entity{UID: agent, Parents: types.NewEntityUIDSet(role)}
 	d.entities[role] = types.Entity{UID: role}

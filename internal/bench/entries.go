@@ -39,7 +39,7 @@ func (e entries) decision(n int) (ledger.Entry, string, error) {
 	id := aims.NewID("rcp")
 	body, err := receipt.Encode(&receipt.Decision{
 		ID:       id,
-		Actor:    &receipt.Party{Type: aims.AgentType, ID: "billing"},
+		Actor:    &receipt.Party{Type: aims.AgentType, ID: agentID},
 		Session:  fmt.Sprintf("session-%d", n%1000),
 		Channel:  "mcp",
 		Method:   "tools/call",

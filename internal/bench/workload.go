@@ -15,7 +15,8 @@ const (
 	server    = "payments"
 	tools     = 100
 	transfer  = "transfer_funds" // the tool that is called
-	roleOfAll = "role-0"         // the role of the agent that calls
+	agentID   = "billing"        // the agent that calls
+	roleOfAll = "role-0"         // its role
 )
 
 // toolName is transfer_funds for 0 and its like for the others.
@@ -51,8 +52,8 @@ forbid (principal, action in Action::"call_tool", resource)
 unless { context.undeclared.isEmpty() };
 `
 
-// policyText is n policies in Cedar.
-func policyText(n int) []byte {
+// policyText is n policies in Cedar over so many tools.
+func policyText(n, tools int) []byte {
 	var text strings.Builder
 	text.WriteString(standing)
 	for i := range n - 2 {
