@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"aims/internal/gateway/connect"
+)
+
+type connectCmd struct {
+	server
+	Server string `arg:"" optional:"" help:"Only this server behind the gateway; without it all of them, each tool under <server>___<tool>."`
+}
+
+func (c *connectCmd) Run(ctx context.Context, std streams) error {
+	key, err := c.key()
+	if err != nil {
+		return err
+	}
+	endpoint := strings.TrimRight(c.URL, "/") + "/mcp"
+	if c.Server != "" {
+		endpoint += "/" + c.Server
+	}
+	return connect.Run(ctx, std.in, std.out, connect.Config{
+		URL: endpoint, Key: key, Log: slog.New(slog.NewTextHandler(std.err, nil)),
+	})
+}

@@ -1,0 +1,128 @@
+// The aims command puts AI agents behind a gateway that decides each action by
+// policy and records it before it happens.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"aims/internal/app"
+)
+
+// cli is the command line. Each command is in the file of its group.
+type cli struct {
+	Demo  demoCmd  `cmd:"" help:"Start everything in a fresh directory and drive a scripted agent through it."`
+	Serve serveCmd `cmd:"" help:"Run the gateway, the decision API, the log and the management API."`
+
+	Connect connectCmd `cmd:"" help:"Be an MCP server on standard input and output for a client that speaks no HTTP."`
+	Hook    struct {
+		ClaudeCode claudeCodeCmd `cmd:"" name:"claude-code" help:"Decide one hook event of Claude Code, read from standard input."`
+	} `cmd:"" help:"Enforcement points of coding agents."`
+
+	Keys struct {
+		Create keysCreateCmd `cmd:"" help:"Make a key for an agent or a person; it is shown once."`
+		List   keysListCmd   `cmd:"" help:"List all keys."`
+		Revoke keysRevokeCmd `cmd:"" help:"End a key at once."`
+	} `cmd:"" help:"Keys of agents and people."`
+	Tools struct {
+		List    toolsListCmd    `cmd:"" help:"List the tools behind the gateway, and what changed in those under quarantine."`
+		Approve toolsApproveCmd `cmd:"" help:"Approve the present definition of a tool."`
+	} `cmd:"" help:"Tools and their pins."`
+	Policy struct {
+		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools; nothing changes."`
+		Activate policyActivateCmd `cmd:"" help:"Check policies and put them in force."`
+		Show     policyShowCmd     `cmd:"" help:"Print the policies in force."`
+		Schema   policySchemaCmd   `cmd:"" help:"Print the Cedar schema: every action and its arguments."`
+	} `cmd:"" help:"Policies."`
+	Receipts struct {
+		List  receiptsListCmd  `cmd:"" help:"List receipts, newest first."`
+		Show  receiptsShowCmd  `cmd:"" help:"Print one receipt with its outcome."`
+		Prove receiptsProveCmd `cmd:"" help:"Write the proof that a receipt is in the log (C2SP tlog-proof)."`
+	} `cmd:"" help:"Receipts: what was decided and what came of it."`
+	Payloads struct {
+		Erase payloadsEraseCmd `cmd:"" help:"Erase inputs, facts and results; the receipts stay."`
+	} `cmd:"" help:"Content beside the log."`
+	Export exportCmd `cmd:"" help:"Write the log to a file that aims-verify reads."`
+	Verify verifyCmd `cmd:"" help:"Verify the log of a running server or of a database file."`
+	Status statusCmd `cmd:"" help:"Print the state of the server and of its controls."`
+
+	Witness witnessCmd `cmd:"" help:"Run a witness that cosigns checkpoints of other logs (C2SP tlog-witness)."`
+
+	DemoServer demoServerCmd `cmd:"" hidden:""`
+
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	ExitCodes exitCodesCmd `cmd:"" help:"Print what the exit codes mean."`
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run executes one command line and returns the exit code.
+func run(args []string, std streams) int {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("aims"),
+		kong.Description("An AI management system: every action of an agent is decided by policy and recorded before it happens.\n\n"+
+			"`aims demo` shows it, `aims serve` runs it. `aims exit-codes` prints what the exit codes mean."),
+		kong.Writers(std.out, std.err),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"listen": app.DefaultListen},
+	)
+	if err != nil {
+		return report(std.err, err)
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(std.err, "aims: %v; try `aims --help`\n", err)
+		return exitUsage
+	}
+	// A first signal asks for an orderly end; a second one, no longer caught, ends the process.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.Bind(std)
+	if err := command.Run(); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			fmt.Fprintln(std.err, "aims: interrupted")
+			return exitFailed
+		}
+		return report(std.err, err)
+	}
+	return exitDone
+}
+
+type versionCmd struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+func (c *versionCmd) Run(std streams) error {
+	v := app.ReadVersion()
+	if c.JSON {
+		return printJSON(std.out, v)
+	}
+	_, err := fmt.Fprintln(std.out, v)
+	return err
+}
+
+type exitCodesCmd struct{}
+
+func (c *exitCodesCmd) Run(std streams) error {
+	_, err := io.WriteString(std.out, exitCodesHelp)
+	return err
+}

@@ -1,0 +1,223 @@
+// Package api is the management API over HTTP: every verb that a person has,
+// decided by the same decision point as the calls of agents, and recorded the
+// same way (ISO 42001 5.3, 7.5, A.3.2).
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"aims/internal/aims"
+	"aims/internal/enforcement"
+	"aims/internal/identity"
+	"aims/internal/inventory"
+	"aims/internal/ledger"
+	"aims/internal/policy"
+	"aims/pdp"
+	"aims/receipt"
+)
+
+// Parts are the parts of the installation that the API speaks for.
+type Parts struct {
+	Enforcer  *enforcement.Enforcer
+	Directory *identity.Directory
+	Inventory *inventory.Inventory
+	Policies  *policy.Administration
+	Ledger    *ledger.Ledger
+	// PolicyDir reads the server's own policy directory.
+	PolicyDir func() ([]pdp.Source, error)
+	// MayActivate says whether these sources may be put in force over the API.
+	MayActivate func([]pdp.Source) error
+	// Status is the state of the installation.
+	Status func(context.Context) (Status, error)
+	// Source is the log as it is now.
+	Source func(context.Context) (receipt.Source, error)
+	// Version is the program's.
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// api holds the parts for the handlers.
+type api struct{ Parts }
+
+// maxPolicyBytes bounds a set of policies in a request.
+const maxPolicyBytes = 40 << 20
+
+// Handler serves the API under /api/.
+func Handler(p Parts) http.Handler {
+	a := &api{p}
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("aims management API", p.Version)
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
+	config.CreateHooks = nil // they add links to schemas that are not served
+	config.Transformers = append(config.Transformers, reword)
+	config.RejectUnknownQueryParameters = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"key": {Type: "http", Scheme: "bearer", Description: "a key of this installation, or an access token of its authorization server"},
+	}
+	config.Security = []map[string][]string{{"key": {}}}
+	h := humago.New(mux, config)
+	a.keys(h)
+	a.tools(h)
+	a.policies(h)
+	a.receipts(h)
+	a.logView(h)
+	a.state(h)
+	return mux
+}
+
+// Credentials are the part that every request has.
+type Credentials struct {
+	Authorization string `header:"Authorization" hidden:"true"`
+}
+
+func (c *Credentials) authorization() string { return c.Authorization }
+
+// caller is who asks and the decision that lets them.
+type caller struct {
+	identity.Principal
+	enforcement.Ruling
+}
+
+// permit authenticates a caller and decides whether it may do the action. The
+// decision is recorded; the error is what the caller is told.
+func (a *api) permit(ctx context.Context, authorization, action string) (caller, error) {
+	bearer, err := identity.FromHeader(authorization)
+	if err != nil {
+		return caller{}, problem(err)
+	}
+	principal, err := a.Directory.Authenticate(ctx, bearer)
+	if err != nil {
+		a.Enforcer.Refuse(context.WithoutCancel(ctx), enforcement.Refusal{Channel: enforcement.Management, Method: action, Cause: "no valid credentials"})
+		return caller{}, problem(err)
+	}
+	ruling, err := a.Enforcer.Management(ctx, principal, action)
+	if err != nil {
+		p := a.failed(action, err)
+		p.Receipt, p.Reasons = ruling.Receipt, ruling.Reasons
+		return caller{}, p
+	}
+	return caller{principal, ruling}, nil
+}
+
+// close records what came of an action. The action is done whatever this
+// returns, so that a failure is for the operator.
+func (a *api) close(ctx context.Context, c caller, err error) {
+	outcome := enforcement.Outcome{Status: receipt.Succeeded}
+	if errors.Is(err, context.Canceled) {
+		outcome = enforcement.Outcome{Status: receipt.Cancelled, Detail: "the caller left"}
+	} else if err != nil {
+		code, _ := aims.Public(err)
+		outcome = enforcement.Outcome{Status: receipt.Failed, Detail: string(code)}
+	}
+	if err := a.Enforcer.Close(context.WithoutCancel(ctx), c.Ruling, outcome); err != nil {
+		a.Log.Error("the outcome of a management action was not recorded", "receipt", c.Receipt, "error", err)
+	}
+}
+
+// failed is what the caller is told of an error; the operator's log has the cause.
+func (a *api) failed(action string, err error) *Problem {
+	p := problem(err)
+	if p.Status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {
+		a.Log.Error("a management action failed", "action", action, "error", err)
+	}
+	return p
+}
+
+// answer is a response with a body.
+type answer[T any] struct{ Body T }
+
+// verb registers an operation: authenticate, decide, do, record. do gets the
+// caller with the ruling that lets it.
+func verb[In interface {
+	*T
+	authorization() string
+}, T, Out any](a *api, h huma.API, op huma.Operation, action string, do func(context.Context, caller, In) (Out, error)) {
+	op.Path = "/api/v1" + op.Path
+	op.OperationID = operationID(op)
+	op.Description = strings.TrimSpace(op.Description + " Decided as the action " + action + ".")
+	huma.Register(h, op, func(ctx context.Context, in *T) (*answer[Out], error) {
+		c, err := a.permit(ctx, In(in).authorization(), action)
+		if err != nil {
+			return nil, err
+		}
+		out, err := do(ctx, c, in)
+		a.close(ctx, c, err)
+		if err != nil {
+			return nil, a.failed(action, err)
+		}
+		return &answer[Out]{out}, nil
+	})
+}
+
+func operationID(op huma.Operation) string {
+	parts := strings.FieldsFunc(op.Path, func(r rune) bool { return strings.ContainsRune("/{}", r) })
+	return strings.ToLower(op.Method) + "-" + strings.Join(parts[2:], "-")
+}
+
+// stream registers an operation whose answer is written piece by piece. When
+// it fails half-way, the connection is broken off, so that the reader notices.
+func stream[In interface {
+	*T
+	authorization() string
+}, T any](a *api, h huma.API, op huma.Operation, action, contentType string, do func(context.Context, caller, In, io.Writer) error) {
+	op.Path = "/api/v1" + op.Path
+	op.OperationID = operationID(op)
+	op.Description = strings.TrimSpace(op.Description + " Decided as the action " + action + ".")
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{contentType: {}}}}
+	huma.Register(h, op, func(ctx context.Context, in *T) (*huma.StreamResponse, error) {
+		c, err := a.permit(ctx, In(in).authorization(), action)
+		if err != nil {
+			return nil, err
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			hc.SetHeader("Content-Type", contentType)
+			w := &pieces{Writer: hc.BodyWriter()}
+			err := do(ctx, c, in, w)
+			if w.left != nil {
+				err = w.left
+			}
+			a.close(ctx, c, err)
+			if err != nil {
+				a.failed(action, err)
+				panic(http.ErrAbortHandler)
+			}
+		}}, nil
+	})
+}
+
+// pieces extends the time to write with each piece: a log may be long, a
+// reader that takes nothing is not waited for.
+type pieces struct {
+	io.Writer
+	// left is set when the reader takes no more.
+	left error
+}
+
+// pieceTimeout is how long a reader may take for one piece.
+const pieceTimeout = 30 * time.Second
+
+func (p *pieces) Write(b []byte) (int, error) {
+	if w, ok := p.Writer.(http.ResponseWriter); ok {
+		// Best effort: a writer without deadlines is one of a test.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pieceTimeout))
+	}
+	n, err := p.Writer.Write(b)
+	if err != nil {
+		p.left = errLeft
+	}
+	return n, err
+}
+
+// errLeft says that the reader of a stream broke it off, which is no failure of ours.
+var errLeft = fmt.Errorf("the reader left: %w", context.Canceled)

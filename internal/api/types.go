@@ -1,0 +1,198 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"aims/authz"
+	"aims/pdp"
+)
+
+// The bodies of requests and answers. The command line reads and writes the
+// same types, and OpenAPI is generated from them.
+
+// Actor is an agent or a person.
+type Actor struct {
+	Type string `json:"type" enum:"agent,person,system" doc:"agent, person, or system for what the installation does by itself"`
+	ID   string `json:"id" doc:"1 to 64 of a-z 0-9 . _ @ -"`
+}
+
+// Key is a credential without its secret.
+type Key struct {
+	ID      string     `json:"id"`
+	Actor   Actor      `json:"actor"`
+	Roles   []string   `json:"roles"`
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires,omitempty" doc:"absent: never"`
+	Revoked *time.Time `json:"revoked,omitempty" doc:"absent: not revoked"`
+}
+
+// NewKey asks for a key.
+type NewKey struct {
+	Actor   Actor      `json:"actor"`
+	Roles   []string   `json:"roles,omitempty" doc:"for an actor that is not yet known"`
+	Expires *time.Time `json:"expires,omitempty" doc:"absent: never"`
+}
+
+// KeySecret is a new key with its secret, which is shown once.
+type KeySecret struct {
+	Key
+	Secret string `json:"secret" doc:"shown once and stored nowhere"`
+}
+
+// Tool is a tool as the installation knows it.
+type Tool struct {
+	Server      string    `json:"server"`
+	Name        string    `json:"name"`
+	Action      string    `json:"action" doc:"the tool's name in policies"`
+	State       string    `json:"state" enum:"approved,quarantined,unlisted"`
+	Pin         string    `json:"pin,omitempty" doc:"digest of the approved definition (RFC 8785, SHA-256)"`
+	Found       string    `json:"found,omitempty" doc:"digest of the definition that the server now gives, where it differs"`
+	ReadOnly    bool      `json:"read_only"`
+	Destructive bool      `json:"destructive"`
+	Why         string    `json:"why,omitempty" doc:"why it is not usable"`
+	Difference  []Change  `json:"difference,omitempty" doc:"what differs from the approved definition, field by field"`
+	Changed     time.Time `json:"changed"`
+}
+
+// Change is one field of a tool's definition that differs.
+type Change struct {
+	Field  string          `json:"field" doc:"JSON Pointer"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Approval approves the definition that a server now gives.
+type Approval struct {
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
+	Pin    string `json:"pin" doc:"the digest that was looked at; another one now in place is a conflict"`
+}
+
+// PolicyFile is one *.cedar file.
+type PolicyFile struct {
+	Name string `json:"name" maxLength:"255"`
+	Text string `json:"text"`
+}
+
+// PolicyFiles asks about, or for, a set of policies.
+type PolicyFiles struct {
+	Files []PolicyFile `json:"files,omitempty" doc:"absent: what the server's policy directory now holds"`
+}
+
+// PolicyCheck says whether a set could be activated.
+type PolicyCheck struct {
+	Valid    bool          `json:"valid"`
+	Digest   string        `json:"digest,omitempty" doc:"after an activation"`
+	Changed  bool          `json:"changed" doc:"after an activation: the set was not in force before"`
+	Problems []pdp.Problem `json:"problems,omitempty"`
+	Losses   []pdp.Loss    `json:"losses,omitempty"`
+}
+
+// Policy is the set in force.
+type Policy struct {
+	Digest string       `json:"digest"`
+	Files  []PolicyFile `json:"files"`
+	Schema string       `json:"schema"`
+	Losses []pdp.Loss   `json:"losses,omitempty" doc:"what the schema could not carry over exactly from the tools"`
+	Stale  string       `json:"stale,omitempty" doc:"why the set could not be compiled for the tools that are approved now"`
+}
+
+// Receipt is one entry of the log.
+type Receipt struct {
+	Index  uint64          `json:"index"`
+	Time   time.Time       `json:"time"`
+	Kind   string          `json:"kind" enum:"decision,refusal,outcome,event"`
+	Closes *uint64         `json:"closes,omitempty" doc:"with an outcome: the index of its decision"`
+	Body   json.RawMessage `json:"body"`
+	Leaf   string          `json:"leaf,omitempty" doc:"the recorded bytes, base64; what the log commits to"`
+	// Outcome is the entry that closes a decision, when one is asked for by id.
+	Outcome  *Receipt  `json:"outcome,omitempty"`
+	Payloads []Payload `json:"payloads,omitempty"`
+}
+
+// Payload is content beside the log.
+type Payload struct {
+	Name   string          `json:"name" enum:"input,facts,result"`
+	Digest string          `json:"digest"`
+	Salt   string          `json:"salt,omitempty" doc:"base64"`
+	JSON   json.RawMessage `json:"json,omitempty" doc:"the content, where it is JSON"`
+	Data   string          `json:"data,omitempty" doc:"the content in base64, where it is not"`
+	Erased bool            `json:"erased,omitempty"`
+}
+
+// Receipts is a page of the log, newest first.
+type Receipts struct {
+	Receipts []Receipt `json:"receipts"`
+	Next     *uint64   `json:"next,omitempty" doc:"give it as before to read on"`
+	Size     uint64    `json:"size" doc:"entries in the log"`
+}
+
+// Erasure asks to erase payloads. The receipts stay, and say when it happened and under which rule.
+type Erasure struct {
+	OlderThanSeconds int64  `json:"older_than_seconds,omitempty" minimum:"1" doc:"erase what is older than this"`
+	ID               string `json:"id,omitempty" doc:"erase what belongs to one receipt"`
+	Rule             string `json:"rule" minLength:"1" maxLength:"200" doc:"why: the retention rule or the request"`
+}
+
+// Erased says how the erasure was recorded.
+type Erased struct {
+	Receipts []string `json:"receipts" doc:"the receipts of the erasure; none when there was nothing to erase"`
+}
+
+// Proof shows that a receipt is in the log.
+type Proof struct {
+	Index uint64 `json:"index"`
+	Leaf  string `json:"leaf" doc:"the recorded bytes, base64; what the log commits to"`
+	Proof string `json:"proof" doc:"C2SP tlog-proof"`
+}
+
+// Status is the state of the installation.
+type Status struct {
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Origin   string    `json:"origin"`
+	Verifier string    `json:"verifier_key"`
+	Size     uint64    `json:"size" doc:"entries in the log"`
+	Policy   string    `json:"policy" doc:"digest of the set in force"`
+	Stale    string    `json:"policy_stale,omitempty" doc:"why the set could not be compiled for the tools that are approved now"`
+	// PolicyError is why the policy directory is not in force.
+	PolicyError string         `json:"policy_error,omitempty" doc:"why the policy directory is not in force"`
+	Servers     []ServerStatus `json:"servers"`
+	Open        int            `json:"open_decisions" doc:"decisions whose outcome is not recorded"`
+	LeftOpen    int            `json:"left_open" doc:"decisions that the process before had left without outcome"`
+	SelfCheck   []Control      `json:"self_check"`
+}
+
+// ServerStatus is the state of one server behind the gateway.
+type ServerStatus struct {
+	Name        string `json:"name"`
+	Kind        string `json:"kind" enum:"stdio,http,declared"`
+	Tools       int    `json:"tools"`
+	Quarantined int    `json:"quarantined"`
+	Problem     string `json:"problem,omitempty"`
+}
+
+// Control is one control that was fired at the start.
+type Control struct {
+	Name  string `json:"name"`
+	Holds bool   `json:"holds"`
+	Saw   string `json:"saw,omitempty"`
+}
+
+// Problem is the body of an error (RFC 9457).
+type Problem struct {
+	Status  int            `json:"status"`
+	Title   string         `json:"title"`
+	Code    string         `json:"code"`
+	Detail  string         `json:"detail"`
+	Receipt string         `json:"receipt,omitempty" doc:"the receipt of the refusal"`
+	Reasons []authz.Reason `json:"reasons,omitempty"`
+	Errors  []FieldProblem `json:"errors,omitempty"`
+}
+
+// FieldProblem is one thing that is wrong with a request.
+type FieldProblem struct {
+	Location string `json:"location" doc:"such as body.actor.type"`
+	Message  string `json:"message"`
+}

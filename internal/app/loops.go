@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"aims/internal/aims"
+	"aims/internal/api"
+	"aims/internal/enforcement"
+	"aims/internal/ledger"
+	"aims/receipt"
+)
+
+// How often the housekeeping runs.
+const (
+	reportInterval    = 5 * time.Second
+	retentionInterval = 10 * time.Minute
+)
+
+func readOutcome() enforcement.Outcome { return enforcement.Outcome{Status: receipt.Succeeded} }
+
+// startLoops starts the housekeeping. Each loop is a ticker around one step.
+func (a *App) startLoops() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var loops sync.WaitGroup
+	loop := func(every time.Duration, step func(context.Context)) {
+		loops.Go(func() {
+			ticker := time.NewTicker(every)
+			defer ticker.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-ticker.C:
+					step(ctx)
+				}
+			}
+		})
+	}
+	loop(reportInterval, a.closeOverdue)
+	loop(reportInterval, a.flushRefusals)
+	if a.cfg.Retention.Payloads > 0 {
+		var from uint64
+		loop(retentionInterval, func(ctx context.Context) { from = a.eraseOld(ctx, from) })
+	}
+	a.onStop("the housekeeping", func(context.Context) error {
+		cancel()
+		loops.Wait()
+		return nil
+	})
+}
+
+func (a *App) closeOverdue(ctx context.Context) {
+	n, err := a.enforcer.CloseOverdue(ctx)
+	if n > 0 {
+		a.log.Warn("outcomes were not reported in time", "decisions", n)
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("overdue decisions could not be closed", "error", err)
+	}
+}
+
+func (a *App) flushRefusals(ctx context.Context) {
+	if err := a.enforcer.FlushRefusals(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("refusals could not be recorded", "error", err)
+	}
+}
+
+// eraseOld erases the payloads, from an entry on, that are older than the
+// retention period, and returns the entry from which to go on next time.
+func (a *App) eraseOld(ctx context.Context, from uint64) uint64 {
+	age := time.Duration(a.cfg.Retention.Payloads)
+	end, err := api.FirstSince(ctx, a.ledger, a.now().Add(-age))
+	if err == nil && end > from {
+		_, err = a.ledger.Erase(ctx, ledger.Erasure{
+			Erasure: receipt.Erasure{From: from, To: end - 1, Names: api.PayloadNames(), Rule: fmt.Sprintf("retention.payloads %s", age)},
+			Actor:   aims.System,
+		})
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.Error("payloads past their retention could not be erased", "error", err)
+		}
+		return from
+	}
+	return max(from, end)
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"aims/internal/aims"
+	"aims/internal/policy"
+	"aims/pdp"
+)
+
+// noPolicyDir as policy_dir says that policies come over the management API only.
+const noPolicyDir = "none"
+
+// surveyTools makes the tools known before policies about them are checked:
+// those that the configuration declares, and those that the servers list.
+func (a *App) surveyTools(ctx context.Context) error {
+	for _, s := range a.cfg.Servers {
+		if s.Command != "" || s.URL != "" {
+			continue
+		}
+		tools, err := declaredTools(s)
+		if err != nil {
+			return aims.Errorf(aims.Invalid, err, "the tools of the server %s", s.Name)
+		}
+		if _, err := a.enforcer.ObserveTools(ctx, s.Name, tools); err != nil {
+			return err
+		}
+	}
+	for name, err := range a.gateway.Survey(ctx) {
+		a.log.Warn("the tools of a server are not known; they are listed when an agent comes", "server", name, "error", err)
+		_, text := aims.Public(err)
+		a.unreachable[name] = text
+	}
+	return a.enforcer.Recompile(ctx)
+}
+
+// loadPolicies puts the policy directory in force. Where that fails, a set
+// that was in force before stays; without one there is no start.
+func (a *App) loadPolicies(ctx context.Context) error {
+	err := a.ReloadPolicies(ctx)
+	if a.policies.Active() == nil {
+		return err
+	}
+	return nil
+}
+
+// ReloadPolicies puts the policy directory in force. When it fails, the active
+// set stays, and the error is a *ConfigError with the places, where there are any.
+func (a *App) ReloadPolicies(ctx context.Context) error {
+	err := a.reloadPolicies(ctx)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.policyError = ""
+	if err == nil {
+		return nil
+	}
+	a.policyError = err.Error()
+	if active := a.policies.Active(); active != nil {
+		for line := range strings.Lines(err.Error()) {
+			a.log.Error("policy: " + strings.TrimSpace(line))
+		}
+		a.log.Error("the policy directory was not put in force; the active set stays", "active", active.Digest())
+	}
+	return err
+}
+
+func (a *App) reloadPolicies(ctx context.Context) error {
+	sources, err := a.directorySources()
+	if err != nil {
+		return a.placed(err)
+	}
+	if sources == nil { // policies come over the management API
+		if a.policies.Active() != nil {
+			return nil
+		}
+		sources = []pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}
+	}
+	done, err := a.enforcer.ActivatePolicy(ctx, aims.System, "", sources)
+	if err != nil {
+		return a.placed(err)
+	}
+	for _, l := range done.Losses {
+		a.log.Warn("policies see an argument of a tool not exactly", "action", l.Action, "argument", l.Argument, "what", l.Text)
+	}
+	if done.Changed {
+		a.log.Info("policies are in force", "digest", done.Digest, "before", done.Before, "files", len(sources))
+	}
+	return nil
+}
+
+// directorySources reads the policy directory; nil when there is none by configuration.
+func (a *App) directorySources() ([]pdp.Source, error) {
+	if a.cfg.PolicyDir == noPolicyDir {
+		return nil, nil
+	}
+	return policy.LoadDir(a.cfg.PolicyDir)
+}
+
+// mayActivate says whether policies that came over the management API may be
+// put in force. Where there is a policy directory, they must be what it holds:
+// two sources of truth would undo one another at the next start.
+func (a *App) mayActivate(sources []pdp.Source) error {
+	own, err := a.directorySources()
+	if err != nil {
+		return err
+	}
+	same := func(a, b pdp.Source) bool { return a.Name == b.Name && string(a.Text) == string(b.Text) }
+	if own == nil || slices.EqualFunc(own, sources, same) {
+		return nil
+	}
+	return aims.Errorf(aims.Conflict, nil, "this server takes its policies from its policy directory, which holds others; "+
+		"change them there, or set policy_dir: none to take them from here only")
+}
+
+// placed turns what is wrong with policies into problems with their places.
+func (a *App) placed(err error) error {
+	found := policy.Problems(err)
+	if found == nil {
+		return err
+	}
+	e := &ConfigError{}
+	for _, p := range found {
+		file := a.cfg.PolicyDir
+		if p.File != "" {
+			file = filepath.Join(file, p.File)
+		}
+		text := p.Message
+		if p.Policy != "" {
+			text = p.Policy + ": " + text
+		}
+		e.Problems = append(e.Problems, Problem{File: file, Line: p.Line, Column: p.Column, Text: text})
+	}
+	for name, why := range a.unreachable {
+		e.Problems = append(e.Problems, Problem{File: a.cfg.path, Text: "the tools of the server " + name + " are not known, so no policy can name them: " + why})
+	}
+	return e
+}
