@@ -1,12 +1,14 @@
 package enforcement
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/identity"
+	"aims/pdp"
 	"aims/receipt"
 )
 
@@ -77,15 +79,26 @@ func (c Call) named() (Call, error) {
 	if c.Action == "" {
 		c.Action = c.Method
 	}
+	// Verbs and protocol methods are two sets: a policy about one must not meet the other.
+	if c.Tool == "" || c.Channel == Management {
+		if (c.Channel == Management) != slices.Contains(pdp.Verbs(), c.Action) {
+			return c, aims.Errorf(aims.Denied, nil, "there is no such action here, so no policy can permit it")
+		}
+	}
+	return c, c.bounded()
+}
+
+// bounded checks the size of what the caller wrote.
+func (c Call) bounded() error {
 	switch {
 	case c.Action == "":
-		return c, aims.Errorf(aims.Invalid, nil, "the call names no action")
+		return aims.Errorf(aims.Invalid, nil, "the call names no action")
 	case len(c.Action) > maxAction || len(c.Method) > maxMethod || len(c.Session) > maxSession || len(c.Protocol) > maxProtocol:
-		return c, aims.Errorf(aims.Invalid, nil, "action, method, session or protocol is too long")
+		return aims.Errorf(aims.Invalid, nil, "action, method, session or protocol is too long")
 	case len(c.Input) > receipt.MaxPayload:
-		return c, aims.Errorf(aims.Invalid, nil, "the arguments have %d bytes, at most %d", len(c.Input), receipt.MaxPayload)
+		return aims.Errorf(aims.Invalid, nil, "the arguments have %d bytes, at most %d", len(c.Input), receipt.MaxPayload)
 	}
-	return c, nil
+	return nil
 }
 
 // Ruling is a decision that is durable in the ledger.

@@ -29,18 +29,40 @@ func (e *Enforcer) ObserveTools(ctx context.Context, server string, tools []inve
 func (e *Enforcer) ApproveTool(ctx context.Context, by aims.Actor, decision, server, tool, pin string) error {
 	e.catalog.Lock()
 	defer e.catalog.Unlock()
-	if sources := e.policy.Sources(); sources != nil {
-		if _, known := e.inventory.Tool(server, tool); known {
-			if _, _, err := e.policy.Check(sources, e.inventory.CatalogWith(server, tool)); err != nil {
-				_, text := aims.Public(err)
-				return aims.Errorf(aims.Conflict, err, "with this definition %s", text)
-			}
-		}
+	if err := e.compiles(e.inventory.CatalogWith(server, tool)); err != nil {
+		return err
 	}
 	if err := e.inventory.Approve(ctx, by, decision, server, tool, pin); err != nil {
 		return err
 	}
 	return e.recompile(ctx)
+}
+
+// ForgetTool drops a tool that its server no longer lists. While a policy
+// names it, it fails with aims.Conflict.
+func (e *Enforcer) ForgetTool(ctx context.Context, by aims.Actor, decision, server, tool string) error {
+	e.catalog.Lock()
+	defer e.catalog.Unlock()
+	if err := e.compiles(e.inventory.CatalogWithout(server, tool)); err != nil {
+		return err
+	}
+	if err := e.inventory.Forget(ctx, by, decision, server, tool); err != nil {
+		return err
+	}
+	return e.recompile(ctx)
+}
+
+// compiles says whether the active policies would compile with a catalog.
+func (e *Enforcer) compiles(c pdp.Catalog) error {
+	sources := e.policy.Sources()
+	if sources == nil {
+		return nil
+	}
+	if _, _, err := e.policy.Check(sources, c); err != nil {
+		_, text := aims.Public(err)
+		return aims.Errorf(aims.Conflict, err, "after that, %s", text)
+	}
+	return nil
 }
 
 // ActivatePolicy puts sources in force for the tools that are approved now.
@@ -50,7 +72,7 @@ func (e *Enforcer) ActivatePolicy(ctx context.Context, by aims.Actor, decision s
 	version := e.inventory.Version()
 	done, err := e.policy.Activate(ctx, by, decision, sources, e.inventory.Catalog())
 	if err == nil {
-		e.compiled = version
+		e.compiled = version + 1
 		e.stale.Store(nil)
 	}
 	return done, err
@@ -85,20 +107,20 @@ func (e *Enforcer) Stale() string {
 // error: those in force stay, and refuse what they do not know.
 func (e *Enforcer) recompile(ctx context.Context) error {
 	version := e.inventory.Version()
-	if version == e.compiled {
+	if version+1 == e.compiled {
 		return nil
 	}
 	_, err := e.policy.Recompile(ctx, e.inventory.Catalog())
 	if code, text := aims.Public(err); err != nil && code == aims.Invalid {
 		e.o.Log.Error("the policies do not compile with the tools that there are now; those before stay in force", "error", err)
 		e.stale.Store(&text)
-		e.compiled = version
+		e.compiled = version + 1
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	e.compiled = version
+	e.compiled = version + 1
 	e.stale.Store(nil)
 	return nil
 }

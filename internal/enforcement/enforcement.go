@@ -60,7 +60,7 @@ type Enforcer struct {
 	// catalog is held by whoever changes tools or policies, so that the active
 	// set is always compiled against a catalog at least as new as its sources.
 	catalog  sync.Mutex
-	compiled uint64 // the inventory's version that the active set was compiled against
+	compiled uint64 // the inventory's version that the active set was compiled against, plus one
 	stale    atomic.Pointer[string]
 }
 

@@ -1,0 +1,228 @@
+package enforcement_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"aims/internal/aims"
+	"aims/internal/enforcement"
+	"aims/internal/identity"
+	"aims/internal/inventory"
+	"aims/internal/ledger"
+	"aims/internal/policy"
+	"aims/internal/store"
+	"aims/internal/store/sqlite"
+	"aims/pdp"
+	"aims/receipt"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+var (
+	billing = identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: "billing"}, Roles: []string{"finance"}}
+	other   = identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: "other"}, Roles: []string{"finance"}}
+	admin   = identity.Principal{Actor: aims.Actor{Type: aims.PersonType, ID: "ada"}, Roles: []string{"admin"}}
+	auditor = identity.Principal{Actor: aims.Actor{Type: aims.PersonType, ID: "eve"}, Roles: []string{"auditor"}}
+)
+
+const policies = `
+@id("small-payments")
+@reason("small payments need nobody else")
+permit (principal in Role::"finance", action == Action::"desk___pay", resource == McpServer::"desk")
+when { context.input.amount < 1000 };
+
+@id("large-payments-wait")
+@reason("payments from 100 wait for the treasurer")
+@hold("treasurer")
+forbid (principal, action == Action::"desk___pay", resource)
+when { context.input.amount >= 100 };
+
+@id("no-surprises")
+@reason("arguments that the tool does not declare")
+forbid (principal, action in Action::"call_tool", resource)
+unless { context.undeclared.isEmpty() };
+
+@id("reading")
+@reason("reading is permitted")
+permit (principal, action in [Action::"resources/read", Action::"prompts/list"], resource);
+`
+
+const payDefinition = `{"name":"pay","description":"pays","inputSchema":{"type":"object",
+	"properties":{"amount":{"type":"integer"},"to":{"type":"string"}},"required":["amount"]}}`
+
+var pay = inventory.Tool{Name: "pay", Definition: json.RawMessage(payDefinition)}
+
+// world is an enforcer over a real ledger on SQLite.
+type world struct {
+	*enforcement.Enforcer
+	t         testing.TB
+	path      string
+	signer    note.Signer
+	db        *store.DB
+	ledger    *ledger.Ledger
+	inventory *inventory.Inventory
+	policies  *policy.Administration
+	clock     *clock
+	o         enforcement.Options
+}
+
+func newWorld(t testing.TB, change func(*enforcement.Options)) *world {
+	t.Helper()
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "aims.db"), clock: &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.signer, err = note.NewSigner(private); err != nil {
+		t.Fatal(err)
+	}
+	w.o = enforcement.Options{Now: w.clock.now, Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&w.o)
+	}
+	w.open()
+	t.Cleanup(w.close)
+	if _, err := w.ObserveTools(t.Context(), "desk", []inventory.Tool{pay}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ActivatePolicy(t.Context(), admin.Actor, "", []pdp.Source{{Name: "p.cedar", Text: []byte(policies)}}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) open() {
+	w.t.Helper()
+	ctx := w.t.Context()
+	var err error
+	if w.db, err = sqlite.Open(ctx, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.ledger, err = ledger.Open(ctx, w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.inventory, err = inventory.Open(ctx, w.db, w.ledger, inventory.Options{}); err != nil {
+		w.t.Fatal(err)
+	}
+	if w.policies, err = policy.Open(ctx, w.db, w.ledger, policy.Options{}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Enforcer = enforcement.New(w.ledger, w.inventory, w.policies, w.o)
+}
+
+func (w *world) close() {
+	w.ledger.Close(context.Background())
+	w.db.Close()
+}
+
+// payment is a call of the tool.
+func payment(p identity.Principal, input string) enforcement.Call {
+	return enforcement.Call{
+		Principal: p, Session: "s-1", Channel: enforcement.MCP, Protocol: "2026-07-28",
+		Method: "tools/call", Server: "desk", Tool: "pay", Input: []byte(input),
+	}
+}
+
+func (w *world) decide(c enforcement.Call) enforcement.Ruling {
+	w.t.Helper()
+	r, err := w.Decide(context.Background(), c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// leaves are those from an index on.
+func (w *world) leaves(from uint64) []ledger.Leaf {
+	w.t.Helper()
+	var leaves []ledger.Leaf
+	for leaf, err := range w.ledger.Entries(context.Background(), from, w.ledger.Size()) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		leaves = append(leaves, leaf)
+	}
+	return leaves
+}
+
+// decision is the receipt at an index.
+func (w *world) decision(index uint64) (receipt.Header, *receipt.Decision) {
+	w.t.Helper()
+	leaf, err := w.ledger.Entry(context.Background(), index)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return leaf.Header, d
+}
+
+// outcomes are those from an index on.
+func (w *world) outcomes(from uint64) []*receipt.Outcome {
+	w.t.Helper()
+	var out []*receipt.Outcome
+	for _, leaf := range w.leaves(from) {
+		if leaf.Kind != receipt.OutcomeKind {
+			continue
+		}
+		o, err := receipt.DecodeOutcome(leaf.Body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// payload is what is kept of a receipt under a name; it must fit the digest.
+func (w *world) payload(index uint64, name, digest string) string {
+	w.t.Helper()
+	stored, err := w.ledger.Payloads(context.Background(), index)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, p := range stored {
+		if p.Name == name {
+			if got := p.Salt.Digest(p.Data); got != digest {
+				w.t.Errorf("payload %s has digest %s, the receipt says %s", name, got, digest)
+			}
+			return string(p.Data)
+		}
+	}
+	return ""
+}
+
+func code(err error) aims.Code {
+	if err == nil {
+		return ""
+	}
+	c, _ := aims.Public(err)
+	return c
+}
