@@ -63,7 +63,7 @@ type echoInput struct {
 }
 
 // testServer has a tool for each thing that may pass the bridge.
-func testServer(cancelled chan<- struct{}) *mcp.Server {
+func testServer(signals chan<- struct{}) *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	text := func(s string) *mcp.CallToolResult {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: s}}}
@@ -80,16 +80,17 @@ func testServer(cancelled chan<- struct{}) *mcp.Server {
 		}
 		return text("done"), nil, nil
 	})
-	mcp.AddTool(s, &mcp.Tool{Name: "roots"}, func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
-		roots, err := req.Session.ListRoots(ctx, nil)
+	mcp.AddTool(s, &mcp.Tool{Name: "ask"}, func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		answer, err := req.Session.Elicit(ctx, &mcp.ElicitParams{Message: "sure?", RequestedSchema: json.RawMessage(`{"type":"object"}`)})
 		if err != nil {
 			return nil, nil, err
 		}
-		return text(roots.Roots[0].URI), nil, nil
+		return text(answer.Action), nil, nil
 	})
 	mcp.AddTool(s, &mcp.Tool{Name: "slow"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		signals <- struct{}{} // begun
 		<-ctx.Done()
-		cancelled <- struct{}{}
+		signals <- struct{}{} // cancelled
 		return nil, nil, ctx.Err()
 	})
 	s.AddTool(&mcp.Tool{Name: "regional", InputSchema: json.RawMessage(
@@ -122,7 +123,6 @@ func connected(t *testing.T, url, version string, o *mcp.ClientOptions) *bridged
 		b.ended <- err
 	}()
 	client := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "1"}, o)
-	client.AddRoots(&mcp.Root{URI: "file:///root"})
 	var err error
 	b.session, err = client.Connect(t.Context(), &mcp.IOTransport{Reader: toClient, Writer: fromClient}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
@@ -168,14 +168,14 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func legacyGate(t *testing.T, cancelled chan<- struct{}) (*gate, *mcp.Server) {
-	server := testServer(cancelled)
+func legacyGate(t *testing.T, signals chan<- struct{}) (*gate, *mcp.Server) {
+	server := testServer(signals)
 	return newGate(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)), server
 }
 
 func TestSessionRevision(t *testing.T) {
-	cancelled := make(chan struct{}, 1)
-	g, server := legacyGate(t, cancelled)
+	signals := make(chan struct{}, 2)
+	g, server := legacyGate(t, signals)
 	progress := make(chan float64, 8)
 	changed := make(chan struct{}, 8)
 	b := connected(t, g.URL, "2025-11-25", &mcp.ClientOptions{
@@ -183,6 +183,9 @@ func TestSessionRevision(t *testing.T) {
 			progress <- r.Params.Progress
 		},
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
+		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			return &mcp.ElicitResult{Action: "decline"}, nil
+		},
 	})
 	if got := b.session.InitializeResult().ProtocolVersion; got != "2025-11-25" {
 		t.Fatalf("revision %s", got)
@@ -201,7 +204,7 @@ func TestSessionRevision(t *testing.T) {
 			t.Errorf("progress %v, want %v", got, want+1)
 		}
 	}
-	if got := callTool(t, b.session, "roots", nil); got != "file:///root" {
+	if got := callTool(t, b.session, "ask", nil); got != "decline" {
 		t.Errorf("the server's own request was answered with %q", got)
 	}
 	// What the server says of its own accord needs the stream by GET.
@@ -217,7 +220,7 @@ func TestSessionRevision(t *testing.T) {
 			return false
 		}
 	})
-	cancelsACall(t, b.session, cancelled)
+	cancelsACall(t, b.session, signals)
 	b.close(t)
 	if len(g.requests("DELETE")) != 1 {
 		t.Error("the session was not ended")
@@ -229,7 +232,7 @@ func TestSessionRevision(t *testing.T) {
 	}
 }
 
-func cancelsACall(t *testing.T, s *mcp.ClientSession, cancelled <-chan struct{}) {
+func cancelsACall(t *testing.T, s *mcp.ClientSession, signals <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -237,12 +240,13 @@ func cancelsACall(t *testing.T, s *mcp.ClientSession, cancelled <-chan struct{})
 		_, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "slow"})
 		done <- err
 	}()
-	time.AfterFunc(20*time.Millisecond, cancel)
+	<-signals
+	cancel()
 	if err := <-done; err == nil {
 		t.Error("a cancelled call succeeded")
 	}
 	select {
-	case <-cancelled:
+	case <-signals:
 	case <-time.After(10 * time.Second):
 		t.Error("the cancellation did not reach the server")
 	}

@@ -80,7 +80,7 @@ func TestEveryFailureBlocks(t *testing.T) {
 		"internal error":             {answers(500, ""), pre, "HTTP status 500"},
 		"internal error that allows": {answers(500, allow), pre, "HTTP status 500"},
 		"no content":                 {answers(204, ""), pre, "HTTP status 204"},
-		"redirect":                   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 307) }, pre, "HTTP status 307"},
+		"redirect":                   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusTemporaryRedirect) }, pre, "HTTP status 307"},
 		"not found":                  {http.NotFound, pre, "HTTP status 404"},
 		"a page":                     {answers(200, "<html>"), pre, "an answer that is none"},
 		"nothing":                    {answers(200, ""), pre, "an answer that is none"},
