@@ -119,10 +119,12 @@ func TestFailuresBecomeErrors(t *testing.T) {
 		gateway http.HandlerFunc
 		want    string
 	}{
-		"nobody listens":         {nil, "-32603 the gateway cannot be reached"},
-		"wrong key":              {answer(401, "text/plain", "no"), "-32603 the gateway refused the key"},
-		"forbidden":              {answer(403, "text/plain", "no"), "-32603 the gateway refused the caller"},
-		"redirect":               {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect) }, "-32603 the gateway answered with HTTP status 307"},
+		"nobody listens": {nil, "-32603 the gateway cannot be reached"},
+		"wrong key":      {answer(401, "text/plain", "no"), "-32603 the gateway refused the key"},
+		"forbidden":      {answer(403, "text/plain", "no"), "-32603 the gateway refused the caller"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, "-32603 the gateway answered with HTTP status 307"},
 		"broken":                 {answer(500, "text/plain", "no"), "-32603 the gateway answered with HTTP status 500"},
 		"its own error":          {answer(400, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"header mismatch"}}`), "-32020 header mismatch"},
 		"accepted, not answered": {answer(202, "", ""), "-32603 the gateway accepted the request without answering it"},
