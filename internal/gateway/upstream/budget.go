@@ -112,34 +112,24 @@ func (f *buffer) readFrom(r io.Reader, hint int64) error {
 		}
 	}
 	for {
-		if len(f.b) == cap(f.b) {
-			if int64(len(f.b)) == f.max {
-				return atEnd(r)
-			}
-			if err := f.room(1); err != nil {
-				return err
+		var n int
+		var err error
+		if len(f.b) < cap(f.b) {
+			n, err = r.Read(f.b[len(f.b):cap(f.b)])
+			f.b = f.b[:len(f.b)+n]
+		} else {
+			// Most often nothing follows, and no more room is needed.
+			var probe [512]byte
+			n, err = r.Read(probe[:])
+			if more := f.append(probe[:n]); more != nil {
+				return more
 			}
 		}
-		n, err := r.Read(f.b[len(f.b):cap(f.b)])
-		f.b = f.b[:len(f.b)+n]
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-	}
-}
-
-// atEnd says whether r has nothing left.
-func atEnd(r io.Reader) error {
-	var one [1]byte
-	switch n, err := io.ReadFull(r, one[:]); {
-	case n > 0:
-		return errTooLarge
-	case err == io.EOF:
-		return nil
-	default:
-		return err
 	}
 }
