@@ -1,6 +1,7 @@
 package enforcement
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,10 +28,20 @@ func (e *Enforcer) Close(ctx context.Context, r Ruling, o Outcome) error {
 	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time}
 	err := e.close(ctx, d, o)
 	if code, _ := aims.Public(err); err != nil && code != aims.Conflict && code != aims.Invalid {
-		o.Result, o.Detail = nil, "recorded late, without the result"
-		e.unclosed.add(d, o)
+		e.unclosed.add(d, o.withoutResult())
 	}
 	return err
+}
+
+// withoutResult is the outcome with the digest of its result in place of it.
+func (o Outcome) withoutResult() Outcome {
+	if len(o.Result) > 0 {
+		sum := sha256.Sum256(o.Result)
+		o.SHA256 = "sha256:" + hex.EncodeToString(sum[:])
+		o.Bytes = cmp.Or(o.Bytes, int64(len(o.Result)))
+		o.Result = nil
+	}
+	return o
 }
 
 // openDecision is a decision that waits for its outcome.
@@ -47,19 +58,19 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if e.o.Redactor != nil {
 		o.Detail = e.o.Redactor.Redact(o.Detail)
 	}
-	body := receipt.Outcome{
-		ID: aims.NewID("rcp"), Decision: d.id, Status: o.Status, Detail: clean(o.Detail, maxDetail), Bytes: o.Bytes,
-		Micros: max(0, e.o.Now().Sub(d.since).Microseconds()),
+	if len(o.Result) > e.o.MaxResult {
+		o = o.withoutResult()
 	}
-	if body.Bytes == 0 {
-		body.Bytes = int64(len(o.Result))
+	body := receipt.Outcome{
+		ID: aims.NewID("rcp"), Decision: d.id, Status: o.Status, Detail: clean(o.Detail, maxDetail),
+		Bytes: cmp.Or(o.Bytes, int64(len(o.Result))), Micros: max(0, e.o.Now().Sub(d.since).Microseconds()),
 	}
 	entry := ledger.Entry{Kind: receipt.OutcomeKind, Closes: d.index}
-	data, err := e.kept(o, body.Bytes)
+	data, err := kept(o)
 	if err != nil {
 		return err
 	}
-	if data != nil {
+	if len(data) > 0 {
 		salt := newSalts()[0]
 		body.Result = salt.Digest(data)
 		entry.Payloads = []ledger.Payload{{Name: receipt.ResultPayload, Salt: salt, Data: data}}
@@ -81,18 +92,12 @@ type omitted struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// kept is what goes into the vault of a result; nil for nothing.
-func (e *Enforcer) kept(o Outcome, size int64) ([]byte, error) {
-	switch {
-	case len(o.Result) > e.o.MaxResult:
-		sum := sha256.Sum256(o.Result)
-		return json.Marshal(omitted{"sha256:" + hex.EncodeToString(sum[:]), size})
-	case len(o.Result) > 0:
-		return o.Result, nil
-	case o.SHA256 != "":
-		return json.Marshal(omitted{o.SHA256, size})
+// kept is what goes into the vault of an outcome; nil for nothing.
+func kept(o Outcome) ([]byte, error) {
+	if o.Result == nil && o.SHA256 != "" {
+		return json.Marshal(omitted{o.SHA256, o.Bytes})
 	}
-	return nil, nil
+	return o.Result, nil
 }
 
 // CloseByID records the outcome that a caller reports of its own decision. It

@@ -140,6 +140,18 @@ func (w *world) close() {
 	w.db.Close()
 }
 
+// rename breaks the database under the ledger, and heals it.
+func (w *world) rename(from, to string) {
+	w.t.Helper()
+	err := w.db.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.Exec("ALTER TABLE " + from + " RENAME TO " + to)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // payment is a call of the tool.
 func payment(p identity.Principal, input string) enforcement.Call {
 	return enforcement.Call{
