@@ -95,3 +95,6 @@ func appendUntilFull(ctx context.Context, l *ledger.Ledger) (stored uint64, err 
 	}
 	return stored, nil
 }
+
+// dataSync is fdatasync, what SQLite calls on Linux.
+func dataSync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }

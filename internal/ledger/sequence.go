@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/store"
+	"aims/receipt"
 )
 
 const (
@@ -179,23 +181,9 @@ func (l *Ledger) commit(requests []*request) {
 	}
 	var next *tree
 	var b *batch
-	err := l.db.Update(context.Background(), func(tx *store.Tx) error {
-		base, err := l.lockHead(tx)
-		if err != nil {
-			return err
-		}
-		b = newBatch(base, tx.Now, l.hint(requests))
-		for _, r := range requests {
-			if err := l.place(tx, b, r); err != nil {
-				return err
-			}
-		}
-		if len(b.hashes) == 0 {
-			return errNothing
-		}
-		var full []tile
-		next, full = base.grow(b.hashes, b.time.UnixMicro())
-		return l.sql.write(tx, b, next, full)
+	err := l.db.Update(context.Background(), func(tx *store.Tx) (err error) {
+		b, next, err = l.extend(tx, requests)
+		return err
 	})
 	switch {
 	case err == nil:
@@ -218,10 +206,63 @@ func (l *Ledger) commit(requests []*request) {
 	}
 }
 
-func (l *Ledger) hint(requests []*request) int {
+// extend writes the requests' entries behind the log's head.
+//
+// The head is compared and moved by one statement, which finds it only as it
+// is known here, and in PostgreSQL locks it. It is locked beforehand where more
+// depends on it: a change must see the state that belongs to the head, and an
+// outcome is refused only when it is certain that no other process has just
+// made the decision that it closes.
+func (l *Ledger) extend(tx *store.Tx, requests []*request) (b *batch, next *tree, err error) {
+	known, locked := l.tree.Load(), false
+	if slices.ContainsFunc(requests, func(r *request) bool { return r.change != nil }) {
+		locked = true
+		if known, err = l.lockHead(tx); err != nil {
+			return nil, nil, err
+		}
+	}
+	for {
+		var full []tile
+		moved := false
+		b, next, full, err = l.build(tx, known, requests)
+		if err == nil && (locked || len(b.hashes) == len(requests)) {
+			if len(b.hashes) == 0 {
+				return nil, nil, errNothing
+			}
+			moved, err = l.sql.moveHead(tx, known, next)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if moved {
+			return b, next, l.sql.write(tx, b, full)
+		}
+		if locked {
+			return nil, nil, errors.New("ledger: the head moved although it was locked")
+		}
+		locked = true
+		if known, err = l.lockHead(tx); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// build places the requests' entries on a tree, those that can be placed.
+func (l *Ledger) build(tx *store.Tx, known *tree, requests []*request) (*batch, *tree, []tile, error) {
+	b := newBatch(known, tx.Now, sizeHint(requests))
+	for _, r := range requests {
+		if err := l.place(tx, b, r); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	next, full := known.grow(b.hashes, b.time.UnixMicro())
+	return b, next, full, nil
+}
+
+func sizeHint(requests []*request) int {
 	n := 0
 	for _, r := range requests {
-		n += len(r.entry.Body) + 96
+		n += len(r.entry.Body) + receipt.MaxLeaf - MaxBody + 2
 	}
 	return n
 }
@@ -296,7 +337,7 @@ func callChange(tx *store.Tx, change func(*store.Tx) (Entry, error)) (e Entry, e
 
 // statements are those of the hot path.
 type statements struct {
-	lock, insertBatch, insertVault, insertTile, moveHead *sql.Stmt
+	lock, insertBatch, insertVault, insertTile, move *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, db *store.DB) error {
@@ -308,7 +349,7 @@ func (s *statements) prepare(ctx context.Context, db *store.DB) error {
 		{&s.insertBatch, "INSERT INTO log_batch (first, entries, time, hashes, leaves) VALUES ($1, $2, $3, $4, $5)"},
 		{&s.insertVault, "INSERT INTO log_vault (first, payloads) VALUES ($1, $2)"},
 		{&s.insertTile, "INSERT INTO log_tile (level, number, hashes) VALUES ($1, $2, $3)"},
-		{&s.moveHead, "UPDATE log_head SET size = $1, root = $2, time = $3 WHERE id = 1"},
+		{&s.move, "UPDATE log_head SET size = $1, root = $2, time = $3 WHERE id = 1 AND size = $4 AND root = $5"},
 	} {
 		var err error
 		if *p.stmt, err = db.Prepare(ctx, p.text); err != nil {
@@ -320,16 +361,25 @@ func (s *statements) prepare(ctx context.Context, db *store.DB) error {
 }
 
 func (s *statements) close() {
-	for _, stmt := range []*sql.Stmt{s.lock, s.insertBatch, s.insertVault, s.insertTile, s.moveHead} {
+	for _, stmt := range []*sql.Stmt{s.lock, s.insertBatch, s.insertVault, s.insertTile, s.move} {
 		if stmt != nil {
 			stmt.Close()
 		}
 	}
 }
 
-func (s *statements) write(tx *store.Tx, b *batch, next *tree, full []tile) error {
-	at := b.time.UnixMicro()
-	if _, err := tx.Stmt(s.insertBatch).Exec(int64(b.first), len(b.hashes), at, join(b.hashes), b.leaves); err != nil {
+// moveHead makes next the head of the log if known is.
+func (s *statements) moveHead(tx *store.Tx, known, next *tree) (bool, error) {
+	result, err := tx.Stmt(s.move).Exec(int64(next.size()), next.root[:], next.lastTime, int64(known.size()), known.root[:])
+	if err != nil {
+		return false, fmt.Errorf("ledger: head: %w", err)
+	}
+	rows, err := result.RowsAffected()
+	return rows == 1, err
+}
+
+func (s *statements) write(tx *store.Tx, b *batch, full []tile) error {
+	if _, err := tx.Stmt(s.insertBatch).Exec(int64(b.first), len(b.hashes), b.time.UnixMicro(), join(b.hashes), b.leaves); err != nil {
 		return fmt.Errorf("ledger: entries: %w", err)
 	}
 	if len(b.vault) > 0 {
@@ -341,9 +391,6 @@ func (s *statements) write(tx *store.Tx, b *batch, next *tree, full []tile) erro
 		if _, err := tx.Stmt(s.insertTile).Exec(t.level, int64(t.number), t.hashes); err != nil {
 			return fmt.Errorf("ledger: tile: %w", err)
 		}
-	}
-	if _, err := tx.Stmt(s.moveHead).Exec(int64(next.size()), next.root[:], at); err != nil {
-		return fmt.Errorf("ledger: head: %w", err)
 	}
 	return nil
 }

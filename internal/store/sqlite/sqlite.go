@@ -223,7 +223,7 @@ func (f *file) migrate(ctx context.Context, schemas []store.Schema) error {
 		if err != nil {
 			return err
 		}
-		provider, err := goose.NewProvider(goose.DialectSQLite3, f.write, schema.Migrations,
+		provider, err := goose.NewProvider(goose.DialectSQLite3, f.write, keyed{schema.Migrations},
 			goose.WithTableName(table), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 		if err != nil {
 			return aims.Errorf(aims.Internal, err, "the migrations of schema %s cannot be read", schema.Name)

@@ -312,3 +312,23 @@ func fileSize(t *testing.T, path string) int64 {
 	}
 	return info.Size()
 }
+
+// A table with one BIGINT key is stored by that key: no index beside it.
+func TestKeysNeedNoIndex(t *testing.T) {
+	schema := store.Schema{Name: "keys", Migrations: fstest.MapFS{
+		"00001_keys.sql": {Data: []byte("-- +goose Up\nCREATE TABLE one (id BIGINT PRIMARY KEY);\nCREATE TABLE two (id bigint not null primary key, other BIGINT);\n" +
+			"CREATE TABLE three (a BIGINT NOT NULL, b BIGINT NOT NULL, PRIMARY KEY (a, b));\n")},
+	}}
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "test.db"), time.Now, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var indexed string
+	err = db.View(t.Context(), func(tx *store.Tx) error {
+		return tx.QueryRow("SELECT group_concat(tbl_name) FROM sqlite_schema WHERE type = 'index' AND tbl_name IN ('one', 'two', 'three')").Scan(&indexed)
+	})
+	if err != nil || indexed != "three" {
+		t.Errorf("indexes on %q, %v", indexed, err)
+	}
+}
