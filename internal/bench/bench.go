@@ -60,7 +60,7 @@ type sizes struct {
 func fullSizes(large bool) sizes {
 	s := sizes{
 		policies: []int{10, 100, 1_000, 10_000},
-		rounds:   11,
+		rounds:   7,
 		batch:    2_000,
 		linear:   5,
 		lone:     300,

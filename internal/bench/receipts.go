@@ -98,7 +98,7 @@ func (b *bench) receipts(ctx context.Context) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, log.close(ctx)) }()
+	defer func() { err = errors.Join(err, log.close(context.WithoutCancel(ctx))) }()
 	bare, err := openBareLoop(filepath.Join(b.dir, "receipts.bare"))
 	if err != nil {
 		return nil, err

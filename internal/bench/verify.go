@@ -30,7 +30,7 @@ func (b *bench) verify(ctx context.Context) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, log.close(ctx)) }()
+	defer func() { err = errors.Join(err, log.close(context.WithoutCancel(ctx))) }()
 	for _, size := range b.sizes.receipts {
 		b.say("verify: writing %d receipts", size)
 		if err := fill(ctx, log, size); err != nil {
