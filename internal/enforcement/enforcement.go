@@ -26,6 +26,7 @@ import (
 // Options tune an Enforcer. The zero value of a bound means its default.
 type Options struct {
 	Now func() time.Time
+	// Log is told what could not be recorded; nil for no log.
 	Log *slog.Logger
 	// Redactor takes secrets out of outcome details; nil for none.
 	Redactor *identity.Redactor
@@ -53,6 +54,7 @@ type Enforcer struct {
 	o         Options
 	refusals  *limiter
 	entities  principals
+	records   records
 
 	waiting  waiting
 	unclosed retries
@@ -68,6 +70,7 @@ type Enforcer struct {
 func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Administration, o Options) *Enforcer {
 	o.MaxResult = min(cmp.Or(o.MaxResult, 1<<20), receipt.MaxPayload)
 	o.ReportWithin = cmp.Or(o.ReportWithin, 10*time.Minute)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.MaxUnreported = cmp.Or(o.MaxUnreported, 1_000_000)
 	return &Enforcer{ledger: log, inventory: tools, policy: policies, o: o, refusals: newLimiter(o.Limits)}
 }
@@ -84,53 +87,61 @@ func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Admini
 // that it is no longer recorded one by one, aims.Unavailable that the decision
 // could not be recorded.
 func (e *Enforcer) Decide(ctx context.Context, c Call) (Ruling, error) {
-	c, err := c.named()
-	if err != nil {
-		return e.refuseCall(ctx, c, attempt{}, err)
-	}
-	set := e.policy.Active()
-	if set == nil {
-		return e.refuseCall(ctx, c, attempt{}, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused"))
-	}
-	a := attempt{set: set}
-	if c.Tool != "" {
-		if a.tool, err = e.tool(c); err != nil {
-			return e.refuseCall(ctx, c, a, err)
-		}
-	}
-	if !set.Has(c.Action) {
-		return e.refuseCall(ctx, c, a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it"))
-	}
-	request, entities, err := e.request(c, a.tool)
+	c, a, err := e.judge(c)
 	if err != nil {
 		return e.refuseCall(ctx, c, a, err)
 	}
-	request, err = set.Complete(request, c.Input)
+	return e.settle(ctx, c, a)
+}
+
+// judge is a decision without its receipt. With an error the call is refused,
+// and the attempt has what was found out.
+func (e *Enforcer) judge(c Call) (Call, attempt, error) {
+	var a attempt
+	c, err := c.named()
 	if err != nil {
-		return e.refuseCall(ctx, c, a, invalidInput(err))
+		return c, a, err
 	}
-	a.decision = set.Decide(request, entities)
-	if a.facts, err = pdp.EncodeFacts(request, entities); err != nil {
-		return Ruling{}, aims.Errorf(aims.Internal, err, "the facts of the decision cannot be recorded")
+	set := e.policy.Active()
+	if set == nil {
+		return c, a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
 	}
-	if !a.decision.Allowed() {
-		return e.record(ctx, c, a)
+	a.decision.Policy = set.Digest()
+	if c.Tool != "" {
+		if a.tool, err = e.tool(c); err != nil {
+			return c, a, err
+		}
 	}
-	return e.allow(ctx, c, a)
+	if !set.Has(c.Action) {
+		return c, a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it")
+	}
+	request, entities, err := e.request(c, a.tool)
+	if err != nil {
+		return c, a, err
+	}
+	if request, err = set.Complete(request, c.Input); err != nil {
+		return c, a, invalidInput(err)
+	}
+	facts, err := pdp.EncodeFacts(request, entities)
+	if err != nil {
+		return c, a, aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
+	}
+	a.decision, a.facts = set.Decide(request, entities), facts
+	return c, a, nil
 }
 
 // attempt is what has been found out about a call so far.
 type attempt struct {
-	set      *pdp.Set
 	tool     inventory.State
 	decision authz.Decision
 	cause    string
 	facts    []byte
 }
 
-// allow records a decision after a place for its outcome is sure.
-func (e *Enforcer) allow(ctx context.Context, c Call, a attempt) (Ruling, error) {
-	if !reported(c.Channel) {
+// settle records a decision. One that allows waits for a report if its channel
+// has them, and needs a place for that.
+func (e *Enforcer) settle(ctx context.Context, c Call, a attempt) (Ruling, error) {
+	if !reported(c.Channel) || !a.decision.Allowed() {
 		return e.record(ctx, c, a)
 	}
 	if e.waiting.size() >= e.o.MaxUnreported {
@@ -211,6 +222,6 @@ func (e *Enforcer) request(c Call, t inventory.State) (cedar.Request, cedar.Enti
 		Principal: principal,
 		Action:    cedar.NewEntityUID("Action", cedar.String(c.Action)),
 		Resource:  resource(c),
-		Context:   contextOf(c, t),
+		Context:   e.records.context(c, t),
 	}, entities, nil
 }

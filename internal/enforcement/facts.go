@@ -26,21 +26,63 @@ func resource(c Call) cedar.EntityUID {
 	return cedar.NewEntityUID("McpServer", cedar.String(c.Server))
 }
 
-// contextOf is the context without what the input contributes.
-func contextOf(c Call, t inventory.State) cedar.Record {
-	session := cedar.NewRecord(cedar.RecordMap{
-		"id": cedar.String(c.Session), "channel": cedar.String(c.Channel), "protocol": cedar.String(c.Protocol),
+// records keeps parts of contexts from one call to the next: Cedar hashes a
+// record when it is made, which costs more than most decisions.
+type records struct {
+	sessions cache[sessionFacts]
+	tools    cache[toolFacts]
+}
+
+type sessionFacts struct{ id, channel, protocol string }
+
+type toolFacts struct {
+	pin                                string
+	quarantined, readOnly, destructive bool
+}
+
+// context is the context of a call without what the input contributes.
+func (r *records) context(c Call, t inventory.State) cedar.Record {
+	session := r.sessions.get(sessionFacts{c.Session, c.Channel, c.Protocol}, func(f sessionFacts) cedar.Record {
+		return cedar.NewRecord(cedar.RecordMap{
+			"id": cedar.String(f.id), "channel": cedar.String(f.channel), "protocol": cedar.String(f.protocol),
+		})
 	})
 	if c.Tool == "" {
 		return cedar.NewRecord(cedar.RecordMap{"session": session})
 	}
-	return cedar.NewRecord(cedar.RecordMap{
-		"session": session,
-		"tool": cedar.NewRecord(cedar.RecordMap{
-			"pin": cedar.String(t.Pin), "quarantined": cedar.Boolean(t.Quarantined),
-			"read_only": cedar.Boolean(t.ReadOnly), "destructive": cedar.Boolean(t.Destructive),
-		}),
+	tool := r.tools.get(toolFacts{t.Pin, t.Quarantined, t.ReadOnly, t.Destructive}, func(f toolFacts) cedar.Record {
+		return cedar.NewRecord(cedar.RecordMap{
+			"pin": cedar.String(f.pin), "quarantined": cedar.Boolean(f.quarantined),
+			"read_only": cedar.Boolean(f.readOnly), "destructive": cedar.Boolean(f.destructive),
+		})
 	})
+	return cedar.NewRecord(cedar.RecordMap{"session": session, "tool": tool})
+}
+
+// cache keeps records by the facts that they are made of.
+type cache[K comparable] struct {
+	mu   sync.RWMutex
+	made map[K]cedar.Record
+}
+
+// maxCached bounds the memory of a cache; beyond it begins anew.
+const maxCached = 10_000
+
+func (c *cache[K]) get(facts K, newRecord func(K) cedar.Record) cedar.Record {
+	c.mu.RLock()
+	r, ok := c.made[facts]
+	c.mu.RUnlock()
+	if ok {
+		return r
+	}
+	r = newRecord(facts)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made == nil || len(c.made) >= maxCached {
+		c.made = map[K]cedar.Record{}
+	}
+	c.made[facts] = r
+	return r
 }
 
 // principals keeps the entities of callers from one call to the next.
@@ -56,9 +98,6 @@ type member struct {
 	entities cedar.EntityMap
 }
 
-// maxPrincipals bounds the memory of principals; beyond it begins anew.
-const maxPrincipals = 10_000
-
 // of is the entity of a caller, in the roles that it has now.
 func (p *principals) of(caller identity.Principal) (cedar.EntityUID, cedar.EntityMap, error) {
 	p.mu.RLock()
@@ -73,7 +112,7 @@ func (p *principals) of(caller identity.Principal) (cedar.EntityUID, cedar.Entit
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known == nil || len(p.known) >= maxPrincipals {
+	if p.known == nil || len(p.known) >= maxCached {
 		p.known = map[aims.Actor]*member{}
 	}
 	p.known[caller.Actor] = m

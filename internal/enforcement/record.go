@@ -23,6 +23,22 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 			return Ruling{}, err
 		}
 	}
+	id, entry, err := entryOf(c, a)
+	if err != nil {
+		return Ruling{}, err
+	}
+	ref, err := e.commit(ctx, entry)
+	if err != nil {
+		return Ruling{}, unrecorded(err)
+	}
+	return Ruling{
+		Decision: a.decision, Receipt: id, Index: ref.Index, Time: ref.Time,
+		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause,
+	}, nil
+}
+
+// entryOf is the receipt of a decision or refusal, with its id.
+func entryOf(c Call, a attempt) (string, ledger.Entry, error) {
 	body := receipt.Decision{
 		ID: aims.NewID("rcp"), Session: clean(c.Session, maxSession), Channel: c.Channel,
 		Method: clean(c.Method, maxMethod), Action: clean(c.Action, maxAction),
@@ -41,19 +57,12 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 	}
 	var err error
 	if entry.Body, err = receipt.Encode(&body); err != nil {
-		return Ruling{}, aims.Errorf(aims.Internal, err, "the decision cannot be recorded")
+		return "", entry, aims.Errorf(aims.Internal, err, "the decision cannot be recorded")
 	}
 	if len(entry.Body) > ledger.MaxBody {
-		return Ruling{}, aims.Errorf(aims.Internal, fmt.Errorf("%d reasons and faults", len(body.Reasons)+len(body.Faults)), "the decision has more reasons than a receipt holds")
+		return "", entry, aims.Errorf(aims.Internal, fmt.Errorf("%d reasons and faults", len(body.Reasons)+len(body.Faults)), "the decision has more reasons than a receipt holds")
 	}
-	ref, err := e.commit(ctx, entry)
-	if err != nil {
-		return Ruling{}, unrecorded(err)
-	}
-	return Ruling{
-		Decision: a.decision, Receipt: body.ID, Index: ref.Index, Time: ref.Time,
-		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause,
-	}, nil
+	return body.ID, entry, nil
 }
 
 // keptRefused is the size up to which the input of a call that never came to a
@@ -98,11 +107,7 @@ func unrecorded(err error) error {
 // the error. Its sentence is the receipt's cause.
 func (e *Enforcer) refuseCall(ctx context.Context, c Call, a attempt, why error) (Ruling, error) {
 	_, a.cause = aims.Public(why)
-	a.decision = authz.Decision{Verdict: authz.Deny}
-	a.facts = nil
-	if a.set != nil {
-		a.decision.Policy = a.set.Digest()
-	}
+	a.decision.Verdict = authz.Deny
 	r, err := e.record(ctx, c, a)
 	if err != nil {
 		return Ruling{}, err

@@ -1,0 +1,22 @@
+package enforcement
+
+import "time"
+
+// Prepare does all that Decide does besides appending, for benchmarks.
+func (e *Enforcer) Prepare(c Call) error {
+	c, a, err := e.judge(c)
+	if err != nil {
+		return err
+	}
+	_, _, err = entryOf(c, a)
+	return err
+}
+
+// Limiter is the limiter of refusals, for its property test.
+type Limiter struct{ *limiter }
+
+// NewLimiter makes one.
+func NewLimiter(l Limits) Limiter { return Limiter{newLimiter(l)} }
+
+// Take asks for a receipt of one caller.
+func (l Limiter) Take(caller string, now time.Time) bool { return l.take(caller, true, 1, now) }
