@@ -113,7 +113,7 @@ func serveGateway(ctx context.Context, args []string, say func(any) error) (func
 	if len(args) != 1 {
 		return nil, fmt.Errorf("gateway needs a configuration, got %d arguments", len(args))
 	}
-	config, err := app.LoadConfig(ctx, args[0])
+	config, err := app.LoadConfig(ctx, args[0], app.Overrides{})
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func (p *process) usage() (usage, error) {
 
 func (p *process) ask(question string, answer any) error {
 	if _, err := io.WriteString(p.in, question+"\n"); err != nil {
-		return fmt.Errorf("%s: %w\n%s", p.role, err, p.errors)
+		return fmt.Errorf("%s: %w", p.role, err)
 	}
 	return p.read(answer)
 }
@@ -75,12 +75,13 @@ func (p *process) read(answer any) error {
 		err = json.Unmarshal(line, answer)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: no answer: %w\n%s", p.role, err, p.errors)
+		return fmt.Errorf("%s: no answer: %w", p.role, err)
 	}
 	return nil
 }
 
-// stop lets the process end and waits for it.
+// stop lets the process end and waits for it. Where it failed, the error holds
+// what it said last.
 func (p *process) stop() error {
 	p.in.Close()
 	if err := p.cmd.Wait(); err != nil {
@@ -89,7 +90,7 @@ func (p *process) stop() error {
 	return nil
 }
 
-// tail keeps the last of what is written to it, for an error message.
+// tail keeps the last of what is written to it. It may be read when the process has ended.
 type tail struct{ kept []byte }
 
 const tailSize = 4 << 10
