@@ -40,7 +40,7 @@ var house = map[string]room{
 	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
-	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/coreos/go-oidc/v3", "github.com/go-jose/go-jose/v4"}},
+	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
 	"internal/policy":    {5, "policy administration: load, check, activate", nil},
 
