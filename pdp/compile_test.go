@@ -101,7 +101,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"an endless reason", `@reason("` + strings.Repeat("a", 1001) + `") permit (principal, action, resource);`, "more than 1000 bytes"},
 		{"one annotation twice", `@id("a") @id("b") permit (principal, action, resource);`, "duplicate annotation"},
 		{"deep brackets", `permit (principal, action, resource) when { ` + strings.Repeat("(", 200) + "true" + strings.Repeat(")", 200) + ` };`, "nested more than"},
-		{"an endless policy", `permit (principal, action, resource) when { ` + strings.Repeat("!", 300<<10) + `true };`, "more than 262144 bytes"},
+		{"an endless policy", `permit (principal, action, resource) when { ` + strings.Repeat("!", 130<<10) + `true };`, "more than 131072 bytes"},
+		{"an endless chain", `permit (principal, action, resource) when { context has a` + strings.Repeat(" . /* ; */ a", 40) + ` };`, "chain of more than 32"},
 		{"a template", `permit (principal == ?principal, action, resource);`, "syntax error"},
 		{"no end", `permit (principal, action, resource)`, "syntax error"},
 		{"not UTF-8", "permit (principal, action, resource) when { \"\xff\" == \"\" };", "syntax error"},
@@ -284,6 +285,19 @@ func TestCompileTellsOptionalFromRequired(t *testing.T) {
 	got := problems(t, schema, Source{Name: "a", Text: []byte(policy)})
 	if len(got) != 1 || !strings.Contains(got[0].Message, "optional") || !strings.Contains(got[0].Message, "a___or-not") {
 		t.Errorf("%v", got)
+	}
+}
+
+// Just within the bounds, the parser and the type checker still come to an end.
+func TestCompileAtTheBounds(t *testing.T) {
+	const room = maxPolicyBytes - 200
+	set := mustCompile(t, payments(t),
+		`permit (principal, action, resource) when { `+strings.Repeat("!", room/2*2)+`true };`,
+		`permit (principal, action, resource) when { `+strings.Repeat("if principal is Person then true else ", room/38)+`true };`,
+		`permit (principal, action, resource) when { `+strings.Repeat("(", 120)+"true"+strings.Repeat(")", 120)+` };`,
+		`forbid (principal, action in Action::"call_tool", resource) when { `+strings.Repeat("context.tool.destructive && context.tool.read_only || ", room/55)+`false };`)
+	if got := set.Decide(transfer(t, set, `{"amount":1}`), nil); !got.Allowed() || len(got.Reasons) != 3 {
+		t.Errorf("%s %d", got.Verdict, len(got.Reasons))
 	}
 }
 

@@ -185,7 +185,7 @@ func TestInputErrors(t *testing.T) {
 // argument and never what it was.
 func TestInputErrorsHoldNoContent(t *testing.T) {
 	set := everythingSet(t)
-	for _, arguments := range []string{`{"s":"","i":31337.5}`, `{"s":"","at":"31337"}`, `{"s":"","for":"31337"}`, `{"s":"","ip":"31337"}`, `{"s":"","n":31337.00001}`, `{"s":{"31337":31337}}`, `{"s":31337,"31337"}`} {
+	for _, arguments := range []string{`{"s":"","i":31337.5}`, `{"s":"","at":"31337"}`, `{"s":"","for":"31337"}`, `{"s":"","ip":"31337"}`, `{"s":"","n":31337.00001}`, `{"s":{"31337":31337}}`, `{"s":31337,"31337"}`, `{"31337":1,"31337":2}`} {
 		if _, _, err := set.Input("x___y", []byte(arguments)); err == nil || strings.Contains(err.Error(), "31337") {
 			t.Errorf("%s: %v", arguments, err)
 		}

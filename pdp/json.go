@@ -184,7 +184,7 @@ func (p *jsonParser) once(v jsonValue, name string, seen map[string]bool) (map[s
 	const few = 16
 	if len(v.members) < few {
 		if _, twice := v.get(name); twice {
-			return seen, p.errorf("the name %q is given twice", name)
+			return seen, p.errorf("a name is given twice")
 		}
 		return seen, nil
 	}
@@ -195,7 +195,7 @@ func (p *jsonParser) once(v jsonValue, name string, seen map[string]bool) (map[s
 		}
 	}
 	if seen[name] {
-		return seen, p.errorf("the name %q is given twice", name)
+		return seen, p.errorf("a name is given twice")
 	}
 	seen[name] = true
 	return seen, nil

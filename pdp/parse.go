@@ -13,8 +13,11 @@ import (
 // Bounds of a policy's text. Cedar's parser, type checker and evaluator are
 // recursive: without bounds a file of brackets would end the process.
 const (
-	maxPolicyBytes = 256 << 10
+	maxPolicyBytes = 128 << 10
 	maxBrackets    = 128
+	// maxChain bounds a.b.c: cedar-go writes has a.b.c out as a has for each
+	// part, in quadratic space.
+	maxChain = 32
 )
 
 // parsed is a policy and where its text starts.
@@ -29,6 +32,7 @@ type statement struct {
 	text         []byte
 	line, column int // of its first byte
 	brackets     int // how deep they nest
+	chain        int // the dots of the longest a.b.c
 	problem      string
 }
 
@@ -124,10 +128,13 @@ type cutter struct {
 	line, column     int
 	// begun says that the current statement has started, which it does with
 	// its first byte that is neither space nor comment.
-	begun                         bool
-	start, startLine, startColumn int
-	open, brackets                int
-	out                           []statement
+	begun      bool
+	current    statement
+	start      int
+	open, dots int  // brackets and dots of the chain at hand
+	last       byte // the last byte that was neither space nor comment
+	lastPos    int
+	out        []statement
 }
 
 // advance moves over one character.
@@ -166,16 +173,17 @@ func (c *cutter) step() {
 		return
 	}
 	if !c.begun {
-		c.begun, c.start, c.startLine, c.startColumn = true, c.pos, c.line, c.column
-		c.open, c.brackets = 0, 0
+		c.begun, c.open, c.start = true, 0, c.pos
+		c.current = statement{line: c.line, column: c.column}
 	}
+	c.follow(b)
 	switch {
 	case b == '"':
 		c.str()
 		return
 	case strings.IndexByte(c.opening, b) >= 0:
 		c.open++
-		c.brackets = max(c.brackets, c.open)
+		c.current.brackets = max(c.current.brackets, c.open)
 	case strings.IndexByte(c.closing, b) >= 0:
 		c.open--
 	}
@@ -183,6 +191,21 @@ func (c *cutter) step() {
 	if b == ';' {
 		c.cut()
 	}
+}
+
+// follow counts the dots of chains such as a.b.c.
+func (c *cutter) follow(b byte) {
+	word := func(b byte) bool {
+		return b == '_' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z'
+	}
+	switch {
+	case b == '.':
+		c.dots++
+		c.current.chain = max(c.current.chain, c.dots)
+	case !word(b), word(c.last) && c.lastPos != c.pos-1, !word(c.last) && c.last != '.':
+		c.dots = 0 // an operator, a second word, or the first one
+	}
+	c.last, c.lastPos = b, c.pos
 }
 
 func (c *cutter) comment() {
@@ -221,11 +244,15 @@ func (c *cutter) cut() {
 		return
 	}
 	c.begun = false
-	st := statement{text: c.text[c.start:c.pos], line: c.startLine, column: c.startColumn, brackets: c.brackets}
-	if len(st.text) > maxPolicyBytes {
+	st := c.current
+	st.text = c.text[c.start:c.pos]
+	switch {
+	case len(st.text) > maxPolicyBytes:
 		st.problem = fmt.Sprintf("the policy has more than %d bytes", maxPolicyBytes)
-	} else if c.brackets > maxBrackets {
+	case st.brackets > maxBrackets:
 		st.problem = fmt.Sprintf("the policy has brackets nested more than %d deep", maxBrackets)
+	case st.chain > maxChain:
+		st.problem = fmt.Sprintf("the policy has a chain of more than %d attributes", maxChain)
 	}
 	c.out = append(c.out, st)
 }
