@@ -81,7 +81,11 @@ func (x *exchange) callTool(ctx context.Context) error {
 	if !ok {
 		return invalidParams("expected params to have the tool's name")
 	}
-	if x.msg.Has(envelope.Arguments) && !x.msg.IsObject(envelope.Arguments) {
+	arguments := x.msg.Bytes(envelope.Arguments)
+	if string(arguments) == "null" {
+		arguments = nil // some clients write none this way
+	}
+	if arguments != nil && arguments[0] != '{' {
 		return invalidParams("expected the tool's arguments to be an object")
 	}
 	s, tool, ok := x.resolve(name)
@@ -99,7 +103,7 @@ func (x *exchange) callTool(ctx context.Context) error {
 		if !ok || !state.Listed {
 			return enforcement.Call{}, unknownTool(name)
 		}
-		call := x.call(s, x.msg.Bytes(envelope.Arguments))
+		call := x.call(s, arguments)
 		call.Tool = tool
 		return call, nil
 	})

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"aims/internal/policy"
 	"aims/internal/store/sqlite"
 	"aims/pdp"
+	"aims/receipt"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -132,4 +134,89 @@ func must(t testing.TB, err error) {
 
 func overHTTP(name, url string) Server {
 	return Server{Config: upstream.Config{Name: name, URL: url}, Timeout: 20 * time.Second}
+}
+
+// record is a decision or refusal with its outcome.
+type record struct {
+	receipt.Decision
+	kind    receipt.Kind
+	outcome *receipt.Outcome
+}
+
+// records are the decisions and refusals of the log, in order.
+func (h *house) records() []record {
+	h.t.Helper()
+	var all []record
+	at := map[uint64]int{}
+	for leaf, err := range h.ledger.Entries(context.Background(), 0, h.ledger.Size()) {
+		must(h.t, err)
+		switch leaf.Kind {
+		case receipt.DecisionKind, receipt.RefusalKind:
+			d, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+			must(h.t, err)
+			at[leaf.Index] = len(all)
+			all = append(all, record{Decision: *d, kind: leaf.Kind})
+		case receipt.OutcomeKind:
+			o, err := receipt.DecodeOutcome(leaf.Body)
+			must(h.t, err)
+			i, ok := at[leaf.Closes]
+			if !ok || all[i].outcome != nil {
+				h.t.Fatalf("an outcome closes %d, which is no open decision", leaf.Closes)
+			}
+			all[i].outcome = o
+		}
+	}
+	return all
+}
+
+// of are the records of one method, such as tools/call.
+func (h *house) of(method string) []record {
+	return slices.DeleteFunc(h.records(), func(r record) bool { return r.Method != method })
+}
+
+// last waits for the last record of a method to be closed, if it has to be.
+func (h *house) last(method string) record {
+	h.t.Helper()
+	var found record
+	eventually(h.t, "a closed receipt of "+method, func() bool {
+		all := h.of(method)
+		if len(all) == 0 {
+			return false
+		}
+		found = all[len(all)-1]
+		return found.kind == receipt.RefusalKind || found.outcome != nil
+	})
+	return found
+}
+
+// noneOpen checks that every decision has its outcome.
+func (h *house) noneOpen() {
+	h.t.Helper()
+	eventually(h.t, "every decision has an outcome", func() bool {
+		return !slices.ContainsFunc(h.records(), func(r record) bool { return r.kind == receipt.DecisionKind && r.outcome == nil })
+	})
+}
+
+// payload is what the vault keeps of a receipt.
+func (h *house) payload(id, name string) string {
+	h.t.Helper()
+	leaf, err := h.ledger.Find(context.Background(), id)
+	must(h.t, err)
+	kept, err := h.ledger.Payloads(context.Background(), leaf.Index)
+	must(h.t, err)
+	for _, p := range kept {
+		if p.Name == name {
+			return string(p.Data)
+		}
+	}
+	return ""
+}
+
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within ten seconds: %s", what)
+		}
+	}
 }

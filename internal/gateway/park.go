@@ -251,9 +251,14 @@ func (p *pending) withdraw(ctx context.Context, id []byte) {
 	}
 }
 
+// settleTime is how long a first request for input waits for others that the
+// server makes at the same time, so that the agent gets them in one round.
+const settleTime = 10 * time.Millisecond
+
 // attend serves an agent while its call runs: until the result is there, or
 // the server asks for input.
 func (x *exchange) attend(ctx context.Context, p *pending) error {
+	settled := false
 	for {
 		p.mu.Lock()
 		messages, asks, ended, answer, err := p.messages, p.asks, p.ended, p.answer, p.err
@@ -274,8 +279,11 @@ func (x *exchange) attend(ctx context.Context, p *pending) error {
 		case ended:
 			defer answer.Release()
 			return x.deliver(p.task, *answer)
-		case len(asks) > 0:
+		case len(asks) > 0 && settled:
 			return x.park(p, asks)
+		case len(asks) > 0 && ctx.Err() == nil:
+			settled = pause(ctx, settleTime) == nil
+			continue
 		}
 		select {
 		case <-p.wake:

@@ -1,0 +1,7 @@
+package gateway
+
+import (
+	"io"
+)
+
+func misbehave(mode string, in io.Reader, out io.Writer) {}
