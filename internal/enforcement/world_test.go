@@ -19,7 +19,6 @@ import (
 	"aims/internal/ledger"
 	"aims/internal/policy"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
 	"aims/pdp"
 	"aims/receipt"
 )
@@ -119,7 +118,7 @@ func (w *world) open() {
 	w.t.Helper()
 	ctx := w.t.Context()
 	var err error
-	if w.db, err = sqlite.Open(ctx, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema()); err != nil {
+	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema()); err != nil {
 		w.t.Fatal(err)
 	}
 	w.ledger, err = ledger.Open(ctx, w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})

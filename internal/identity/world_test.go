@@ -14,7 +14,6 @@ import (
 	"aims/internal/identity"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
 	"aims/receipt"
 )
 
@@ -52,7 +51,7 @@ func newWorld(t testing.TB, oauth *identity.OAuth) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock()}
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), identity.Schema())
+	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), identity.Schema())
 	if err != nil {
 		t.Fatal(err)
 	}

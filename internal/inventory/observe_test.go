@@ -382,7 +382,7 @@ func TestOrdinaryTextIsNotFlagged(t *testing.T) {
 	w := newWorld(t, inventory.Options{})
 	w.observe(
 		tool("get-sum", "Adds a + b → c (µs, Ω, “quotes”, naïve, Straße)\n\tdone"), tool("read_file.v2", "читает файл, reads a file"),
-		tool("支払い", "支払いをします 👨‍👩‍👧 ✔️"), tool("بحث", "می‌خواهم"), tool("hälsa", "kırmızı elma, Δt and α-decay"), tool("ns/do", "x"),
+		tool("支払い", "支払いをします 👨\u200d👩\u200d👧 ✔️"), tool("بحث", "می\u200cخواهم"), tool("hälsa", "kırmızı elma, Δt and α-decay"), tool("ns/do", "x"),
 	)
 	for _, s := range w.Tools("desk") {
 		if !s.Callable() {

@@ -14,7 +14,6 @@ import (
 	"aims/internal/ledger"
 	"aims/internal/policy"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
 	"aims/receipt"
 )
 
@@ -46,7 +45,7 @@ func newWorld(t testing.TB, o policy.Options) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock(), o: o}
 	ctx := t.Context()
-	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), policy.Schema())
+	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), policy.Schema())
 	if err != nil {
 		t.Fatal(err)
 	}
