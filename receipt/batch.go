@@ -14,7 +14,7 @@ import (
 // that are concluded in order. The limits keep a batch in a processor's cache
 // and bound what is in memory whatever the log holds.
 const (
-	batchBytes    = 512 << 10 // of framed entries
+	batchBytes    = 128 << 10 // of framed entries
 	batchEntries  = 4096
 	batchNotes    = 256
 	batchPayloads = 2 << 20 // bytes; one payload may exceed it
@@ -35,6 +35,7 @@ type batch struct {
 	found findings
 
 	buf, hashBuf []byte
+	hasher       *hasher
 	done         chan struct{}
 }
 
@@ -52,7 +53,7 @@ type cut struct {
 }
 
 func newBatch() *batch {
-	return &batch{buf: make([]byte, batchBytes), done: make(chan struct{}, 1)}
+	return &batch{buf: make([]byte, batchBytes), hasher: newHasher(), done: make(chan struct{}, 1)}
 }
 
 // reader fills batches from a Source.

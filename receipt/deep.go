@@ -25,7 +25,7 @@ type deepExaminer struct {
 // examine reads the body of one entry and returns a number that stands for the
 // id of the decision that it is or closes; 0 when that is not known. Its error
 // is the Source's failure to read.
-func (x *deepExaminer) examine(ctx context.Context, f *findings, at uint64, h scanned, kept []Payload) (id uint64, err error) {
+func (x *deepExaminer) examine(ctx context.Context, f *findings, at uint64, h *scanned, kept []Payload) (id uint32, err error) {
 	f.tallies[bodyCheck].population++
 	var wrong error
 	switch h.kind {
@@ -65,8 +65,9 @@ func (x *deepExaminer) event(f *findings, at uint64, body []byte, kept []Payload
 	return nil
 }
 
-// identify gives an id as a number that differs for different ids.
-func (x *deepExaminer) identify(id string) uint64 { return maphash.String(x.seed, id) | 1 }
+// identify gives an id as a number that differs for different ids, but for
+// one pair in two thousand million, which nobody can choose.
+func (x *deepExaminer) identify(id string) uint32 { return uint32(maphash.String(x.seed, id)) | 1 }
 
 // content compares an entry's payloads with the digests in its receipt, given
 // as pairs of name and digest by ascending name.

@@ -1,12 +1,8 @@
 package receipt
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 // findings are what a worker finds in a batch: everything that can be said
@@ -87,7 +83,7 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 	}
 	s := sweep{b: b, f: f, next: b.first, near: nearby{first: b.first}}
 	if x.deep != nil {
-		s.near.ids = make([]uint64, batchEntries)
+		s.near.ids = make([]uint32, batchEntries)
 	}
 	s.headers.expect(b.first)
 	payloads := b.payloads
@@ -98,7 +94,8 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 			for cuts < len(b.cuts) && b.cuts[cuts].at <= i {
 				cuts++
 			}
-			f.segments = append(f.segments, segment{nodes: len(f.nodes), cuts: cuts})
+			s.from = len(f.nodes)
+			f.segments = append(f.segments, segment{nodes: s.from, cuts: cuts})
 		}
 		end := frameHeader + int(binary.BigEndian.Uint16(frames))
 		leaf := frames[frameHeader:end:end]
@@ -106,7 +103,7 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 		s.hash(i, frames[frameHeader-1:end])
 		frames = frames[end:]
 		at := b.first + uint64(i)
-		h, ok := s.header(at, leaf)
+		ok := s.header(at, leaf)
 		own := 0
 		for own < len(payloads) && payloads[own].Index == at {
 			own++
@@ -115,14 +112,14 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 			payloads = payloads[own:]
 			continue
 		}
-		var id uint64
+		var id uint32
 		if x.deep != nil {
-			if id, f.err = x.deep.examine(ctx, f, at, h, payloads[:own]); f.err != nil {
+			if id, f.err = x.deep.examine(ctx, f, at, &s.head, payloads[:own]); f.err != nil {
 				return
 			}
 			payloads = payloads[own:]
 		}
-		s.pair(at, h, id)
+		s.pair(at, id)
 	}
 	s.finish()
 }
@@ -132,66 +129,63 @@ type sweep struct {
 	b       *batch
 	f       *findings
 	headers scanner
-	next    uint64 // what the last header said, plus one
+	head    scanned // the header that was read last
+	next    uint64  // what the last header said, plus one
 	near    nearby
+	from    int // where the segment's subtrees begin in findings.nodes
 }
 
 // hash takes a leaf that is preceded by its prefix: compares its hash with the
 // stored one and adds it to the segment's subtrees.
 func (s *sweep) hash(i int, prefixed []byte) {
-	root := Hash(sha256.Sum256(prefixed))
-	f := s.f
-	if at := i * len(root); at < len(s.b.hashes) && !bytes.Equal(root[:], s.b.hashes[at:at+len(root)]) {
-		index := s.b.first + uint64(i)
-		f.except(hashCheck, entryPlace(index), "its hash is not the stored leaf hash")
-		if g := &f.segments[len(f.segments)-1]; !g.different {
+	root := s.b.hasher.sum(prefixed)
+	index := s.b.first + uint64(i)
+	if at := i * len(root); at < len(s.b.hashes) && root != Hash(s.b.hashes[at:at+len(root)]) {
+		s.f.except(hashCheck, entryPlace(index), "its hash is not the stored leaf hash")
+		if g := &s.f.segments[len(s.f.segments)-1]; !g.different {
 			g.differs, g.different = index, true
 		}
 	}
-	index := s.b.first + uint64(i)
-	from := f.segments[len(f.segments)-1].nodes
 	level := uint(0)
+	nodes := s.f.nodes
 	// A neighbour of the same size to the left, if the segment has it, makes a
 	// larger subtree.
-	for last := len(f.nodes) - 1; index>>level&1 == 1 && last >= from && f.nodes[last].level == level; last-- {
-		root = tlog.NodeHash(f.nodes[last].root, root)
-		f.nodes = f.nodes[:last]
+	for last := len(nodes) - 1; index>>level&1 == 1 && last >= s.from && nodes[last].level == level; last-- {
+		root = s.b.hasher.join(&nodes[last].root, &root)
+		nodes = nodes[:last]
 		level++
 	}
-	f.nodes = append(f.nodes, node{level: level, root: root})
+	s.f.nodes = append(nodes, node{level: level, root: root})
 }
 
 // header reads a leaf's header and notes what it says about its neighbours.
-func (s *sweep) header(at uint64, leaf []byte) (scanned, bool) {
-	f := s.f
-	before := s.headers.last
-	h, ok := s.headers.next(leaf)
-	if !ok {
+func (s *sweep) header(at uint64, leaf []byte) bool {
+	f, h := s.f, &s.head
+	s.next++
+	if !s.headers.next(leaf, h) {
 		f.except(indexCheck, entryPlace(at), "its header line is malformed")
-		s.next++
-		return h, false
+		return false
 	}
 	if h.jumped {
 		f.jumps = append(f.jumps, jump{place: at, index: h.index})
-		s.next = h.index
+		s.next = h.index + 1
 	}
-	s.next++
 	if !f.timed {
 		f.first, f.firstTimed, f.timed = s.headers.last, at, true
 	} else if h.minute {
-		f.minutes = append(f.minutes, sampleOf(at-1, before))
+		f.minutes = append(f.minutes, sampleOf(at-1, h.before))
 	}
 	if h.backwards {
 		f.except(timeCheck, entryPlace(at), "its time is earlier than that of the entry before it")
 	}
-	return h, true
+	return true
 }
 
 // pair follows a decision to its outcome as far as the batch goes; the rest is
 // left to the conclusion. id stands for the decision's id.
-func (s *sweep) pair(at uint64, h scanned, id uint64) {
+func (s *sweep) pair(at uint64, id uint32) {
 	const farthest = 1 << 16 // an index further off says nothing, and would cost memory
-	index := s.next - 1
+	h, index := &s.head, s.next-1
 	if index-at > farthest && at-index > farthest {
 		index = at
 	}
@@ -202,7 +196,7 @@ func (s *sweep) pair(at uint64, h scanned, id uint64) {
 			s.f.links = append(s.f.links, link{place: at, index: index, opens: true, id: id})
 		}
 	case OutcomeKind:
-		opened, ok := uint64(0), false
+		opened, ok := uint32(0), false
 		if h.closes < index {
 			opened, ok = s.near.close(h.closes)
 		}

@@ -19,7 +19,7 @@ type link struct {
 	closes uint64
 	opens  bool
 	// id stands for the decision's id, 0 where bodies are not read.
-	id uint64
+	id uint32
 }
 
 // nearby follows the decisions of one batch. Most outcomes come soon after
@@ -27,11 +27,11 @@ type link struct {
 type nearby struct {
 	first  uint64
 	opened [batchEntries / 64]uint64
-	ids    []uint64 // in the deep pass
+	ids    []uint32 // in the deep pass
 }
 
 // open notes a decision; false when its index is not one of the batch's.
-func (n *nearby) open(index, id uint64) bool {
+func (n *nearby) open(index uint64, id uint32) bool {
 	at := index - n.first
 	if at >= batchEntries {
 		return false
@@ -45,7 +45,7 @@ func (n *nearby) open(index, id uint64) bool {
 
 // close takes a decision of the batch and returns its id; ok is false when none
 // is open there.
-func (n *nearby) close(index uint64) (id uint64, ok bool) {
+func (n *nearby) close(index uint64) (id uint32, ok bool) {
 	at := index - n.first
 	if at >= batchEntries || n.opened[at/64]&(1<<(at%64)) == 0 {
 		return 0, false
@@ -76,7 +76,7 @@ func (n *nearby) left(links []link) []link {
 // indexes and is dropped when none of its decisions is open any more, so that
 // memory follows the calls in flight, not the length of the log; in the worst
 // log, in which nothing is ever closed, it is a bit for each entry and, in the deep
-// pass, 8 bytes.
+// pass, 4 bytes.
 type pairing struct {
 	pages map[uint64]*page
 	// recent is the page used last: neighbours mostly share it.
@@ -91,7 +91,7 @@ const pageSize = 4096
 
 type page struct {
 	open  [pageSize / 64]uint64
-	ids   []uint64 // of the open decisions, in the deep pass
+	ids   []uint32 // of the open decisions, in the deep pass
 	count int
 }
 
@@ -104,7 +104,7 @@ func (p *pairing) page(index uint64) *page {
 }
 
 // open notes a decision.
-func (p *pairing) open(index, id uint64) {
+func (p *pairing) open(index uint64, id uint32) {
 	at := p.page(index)
 	if at == nil {
 		at = &page{}
@@ -112,7 +112,7 @@ func (p *pairing) open(index, id uint64) {
 	}
 	if p.deep {
 		if at.ids == nil {
-			at.ids = make([]uint64, pageSize)
+			at.ids = make([]uint32, pageSize)
 		}
 		at.ids[index%pageSize] = id
 	}
@@ -125,7 +125,7 @@ func (p *pairing) open(index, id uint64) {
 
 // close takes the decision that an outcome closes and returns its id; ok is
 // false when no decision is open there.
-func (p *pairing) close(index uint64) (id uint64, ok bool) {
+func (p *pairing) close(index uint64) (id uint32, ok bool) {
 	at := p.page(index)
 	if at == nil {
 		return 0, false

@@ -1,6 +1,9 @@
 package receipt
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // scanner reads the headers of leaves that follow one another. It takes what
 // ParseLeaf takes. Most headers differ from the one before only in the last
@@ -23,24 +26,21 @@ type scanned struct {
 	jumped bool
 	// backwards: time is earlier than that of the leaf before.
 	backwards bool
-	// minute: time is in another minute than that of the leaf before.
+	// minute: time is in another minute than that of the leaf before, which
+	// before then holds.
 	minute bool
+	before [len(timeLayout)]byte
 }
 
 // expect sets the index that the next leaf should have.
 func (s *scanner) expect(index uint64) { appendIndex(s.want[:0], index) }
 
-// next reads one leaf; ok is false when it is malformed. The index expected
-// after it is its own plus one.
-func (s *scanner) next(leaf []byte) (h scanned, ok bool) {
-	if h, ok = s.quick(leaf); !ok {
-		if h, ok = s.slow(leaf); !ok {
-			s.increment()
-			return h, false
-		}
-	}
+// next reads one leaf into h; it is false when the leaf is malformed. The index
+// expected after it is its own plus one.
+func (s *scanner) next(leaf []byte, h *scanned) bool {
+	ok := s.quick(leaf, h) || s.slow(leaf, h)
 	s.increment()
-	return h, true
+	return ok
 }
 
 // minute is how far a time column goes that tells the minute.
@@ -48,7 +48,7 @@ const minute = len("2006-01-02T15:04:")
 
 // quick reads a header that has the index that was expected and the minute of
 // the leaf before.
-func (s *scanner) quick(leaf []byte) (h scanned, ok bool) {
+func (s *scanner) quick(leaf []byte, h *scanned) bool {
 	const (
 		reference = indexWidth + 1
 		clock     = reference + indexWidth + 1
@@ -56,33 +56,36 @@ func (s *scanner) quick(leaf []byte) (h scanned, ok bool) {
 		zeros     = "00000000" // how an index below 10^12 begins
 	)
 	if len(leaf) < len(magic)+len("decision ")+end+1 || string(leaf[:len(magic)]) != magic {
-		return h, false
+		return false
 	}
-	if h.kind = kindBefore(leaf[len(magic):]); h.kind == "" {
-		return h, false
+	*h = scanned{kind: kindBefore(leaf[len(magic):])}
+	if h.kind == "" {
+		return false
 	}
 	line := leaf[len(magic)+len(h.kind)+1:]
-	if string(line[:indexWidth]) != string(s.want[:]) || line[reference-1] != ' ' || line[clock-1] != ' ' || line[end] != '\n' {
-		return h, false
+	if [indexWidth]byte(line) != s.want || line[reference-1] != ' ' || line[clock-1] != ' ' || line[end] != '\n' {
+		return false
 	}
 	if h.kind == OutcomeKind {
 		if string(line[reference:reference+len(zeros)]) != zeros {
-			return h, false
+			return false
 		}
-		if h.closes, ok = parseIndex(line[reference+len(zeros) : clock-1]); !ok {
-			return h, false
+		closes, ok := parseIndex(line[reference+len(zeros) : clock-1])
+		if !ok {
+			return false
 		}
+		h.closes = closes
 	} else if string(line[reference:clock-1]) != noReference {
-		return h, false
+		return false
 	}
-	at := line[clock:end]
-	if string(at[:minute]) != string(s.last[:minute]) || !validSeconds(at[minute:]) {
-		return h, false
+	at := (*[len(timeLayout)]byte)(line[clock:])
+	if [minute]byte(at[:minute]) != [minute]byte(s.last[:minute]) || !validSeconds((*[seconds]byte)(at[minute:])) {
+		return false
 	}
-	h.backwards = string(at[minute:]) < string(s.last[minute:])
-	copy(s.last[minute:], at[minute:])
+	h.backwards = earlier((*[seconds]byte)(at[minute:]), (*[seconds]byte)(s.last[minute:]))
+	s.last = *at
 	h.body = line[end+1:]
-	return h, true
+	return true
 }
 
 // kindBefore is the kind that b begins with, and "" when it is none.
@@ -108,29 +111,35 @@ func kindBefore(b []byte) Kind {
 	return ""
 }
 
-// validSeconds takes "05.000000Z".
-func validSeconds(b []byte) bool {
-	if b[0] > '5' || b[2] != '.' || b[9] != 'Z' {
-		return false
-	}
-	digits := [8]byte{b[0], b[1], b[3], b[4], b[5], b[6], b[7], b[8]}
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
+// seconds is the rest of a time column, "05.000000Z".
+const seconds = len(timeLayout) - minute
+
+// validSeconds checks the eight digits at once: a byte that is a digit has
+// nothing but its low four bits when '0' is taken away, and no carry into the
+// fifth when 6 is added.
+func validSeconds(b *[seconds]byte) bool {
+	const point = uint64('.'^'0') << (5 * 8)
+	digits := binary.BigEndian.Uint64(b[:8]) ^ 0x3030303030303030 ^ point
+	carries := digits + 0x0606060606060606
+	return (digits|carries)&0xf0f0f0f0f0f0f0f0 == 0 && digits>>(5*8)&0xff == 0 &&
+		b[0] <= '5' && '0' <= b[8] && b[8] <= '9' && b[9] == 'Z'
+}
+
+// earlier compares two columns that are valid.
+func earlier(a, b *[seconds]byte) bool {
+	x, y := binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(b[:8])
+	return x < y || x == y && a[8] < b[8]
 }
 
 // slow reads any header.
-func (s *scanner) slow(leaf []byte) (scanned, bool) {
+func (s *scanner) slow(leaf []byte, h *scanned) bool {
 	head, body, err := ParseLeaf(leaf)
 	if err != nil {
-		return scanned{}, false
+		return false
 	}
 	line := leaf[:len(leaf)-len(body)]
 	at := line[len(line)-1-len(timeLayout):][:len(timeLayout)]
-	h := scanned{kind: head.Kind, closes: head.Closes, body: body}
+	*h = scanned{kind: head.Kind, closes: head.Closes, body: body}
 	var index [indexWidth]byte
 	appendIndex(index[:0], head.Index)
 	if index != s.want {
@@ -138,9 +147,11 @@ func (s *scanner) slow(leaf []byte) (scanned, bool) {
 		s.want = index
 	}
 	h.backwards = bytes.Compare(at, s.last[:]) < 0
-	h.minute = string(at[:minute]) != string(s.last[:minute])
+	if string(at[:minute]) != string(s.last[:minute]) {
+		h.minute, h.before = true, s.last
+	}
 	copy(s.last[:], at)
-	return h, true
+	return true
 }
 
 // increment adds one to the decimal index.
