@@ -159,7 +159,7 @@ func (d *disk) powerLoss(t *testing.T, into string) {
 }
 
 // shim is the VFS. SQLite's registry of them is the process's, and so is this.
-var shim = vfsShim{disks: map[string]*disk{}, tables: map[uintptr]*sqlite3.Tsqlite3_io_methods{}, files: map[uintptr]*openFile{}}
+var shim = vfsShim{disks: map[string]*disk{}, tables: map[uintptr]uintptr{}, files: map[uintptr]*openFile{}}
 
 type vfsShim struct {
 	once  sync.Once
@@ -167,9 +167,8 @@ type vfsShim struct {
 	disks map[string]*disk
 	// tables are copies of SQLite's method tables with ours in them, by the
 	// address of the original.
-	tables map[uintptr]*sqlite3.Tsqlite3_io_methods
+	tables map[uintptr]uintptr
 	files  map[uintptr]*openFile
-	vfs    *sqlite3.Tsqlite3_vfs
 	parent uintptr
 }
 
@@ -189,6 +188,13 @@ func address[F any](f *F) uintptr { return *(*uintptr)(unsafe.Pointer(f)) }
 // fn is the Go function at an address that SQLite calls.
 func fn[F any](address uintptr) F {
 	return *(*F)(unsafe.Pointer(&address))
+}
+
+// outside copies a value into memory that is SQLite's, not Go's, for good.
+func outside[T any](tls *libc.TLS, value T) uintptr {
+	address := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(value)))
+	*at[T](address) = value
+	return address
 }
 
 var (
@@ -212,8 +218,7 @@ func (s *vfsShim) install() {
 			panic(err)
 		}
 		vfs.FzName, vfs.FpNext, vfs.FxOpen = name, 0, address(&shimOpen)
-		s.vfs = &vfs
-		sqlite3.Xsqlite3_vfs_register(tls, uintptr(unsafe.Pointer(s.vfs)), 1)
+		sqlite3.Xsqlite3_vfs_register(tls, outside(tls, vfs), 1)
 	})
 }
 
@@ -239,15 +244,15 @@ func openThroughShim(tls *libc.TLS, _, zName, pFile uintptr, flags int32, pOut u
 	}
 	file := at[sqlite3.Tsqlite3_file](pFile)
 	table := shim.tables[file.FpMethods]
-	if table == nil {
+	if table == 0 {
 		copied := *at[sqlite3.Tsqlite3_io_methods](file.FpMethods)
 		copied.FxClose, copied.FxWrite = address(&shimClose), address(&shimWrite)
 		copied.FxSync, copied.FxTruncate = address(&shimSync), address(&shimTruncate)
-		table = &copied
+		table = outside(tls, copied)
 		shim.tables[file.FpMethods] = table
 	}
 	shim.files[pFile] = &openFile{disk: d, path: path, real: at[sqlite3.Tsqlite3_io_methods](file.FpMethods)}
-	file.FpMethods = uintptr(unsafe.Pointer(table))
+	file.FpMethods = table
 	return rc
 }
 

@@ -28,10 +28,15 @@ func (r *reference) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-func (r *reference) add(t *rapid.T, n int, leaf tlog.Hash) {
+// failer is a test, of the standard library or of rapid.
+type failer interface {
+	Fatalf(format string, args ...any)
+}
+
+func (r *reference) add(t failer, n int, leaf tlog.Hash) {
 	hashes, err := tlog.StoredHashesForRecordHash(int64(n), leaf, r)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	r.hashes = append(r.hashes, hashes...)
 }
@@ -41,56 +46,79 @@ func (r *reference) add(t *rapid.T, n int, leaf tlog.Hash) {
 // once with the right hashes.
 func TestTreeGrowsAsTheReferenceDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tr, ref, size := emptyTree(), &reference{}, 0
-		written := map[tlog.Tile][]byte{}
-		batches := rapid.SliceOfN(rapid.SampledFrom([]int{1, 2, 64, 255, 256, 257, 1000, 66000}), 1, 6).Draw(t, "batches")
-		for _, n := range batches {
-			if size+n > 140000 {
-				continue
-			}
+		g := growth{tree: emptyTree(), written: map[tlog.Tile][]byte{}}
+		for _, n := range rapid.SliceOfN(rapid.SampledFrom([]int{1, 2, 64, 255, 256, 257, 1000}), 1, 6).Draw(t, "batches") {
 			if rapid.Bool().Draw(t, "fails first") {
-				lost := make([]tlog.Hash, rapid.IntRange(1, 600).Draw(t, "lost"))
-				tr.grow(lost, 0)
+				g.tree.grow(make([]tlog.Hash, rapid.IntRange(1, 600).Draw(t, "lost")), 0)
 			}
-			leaves := make([]tlog.Hash, n)
-			for i := range leaves {
-				leaves[i] = leafHash(size + i)
-				ref.add(t, size+i, leaves[i])
-			}
-			next, full := tr.grow(leaves, 1)
-			for _, f := range full {
-				at := tlog.Tile{H: 8, L: f.level, N: int64(f.number), W: 256}
-				if written[at] != nil {
-					t.Fatalf("tile %s twice", at.Path())
-				}
-				written[at] = f.hashes
-			}
-			tr, size = next, size+n
+			g.by(t, n)
 		}
-		root, err := tlog.TreeHash(int64(size), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tr.size() != uint64(size) || tr.root != root {
-			t.Fatalf("size %d root %s, want %d %s", tr.size(), tr.root, size, root)
-		}
-		for _, at := range tlog.NewTiles(8, 0, int64(size)) {
-			want, err := tlog.ReadTileData(at, ref)
-			if err != nil {
-				t.Fatal(err)
-			}
-			switch {
-			case at.W < 256:
-				if diff := cmp.Diff(want, join(tr.partial[at.L][:at.W])); diff != "" {
-					t.Fatalf("tile %s: %s", at.Path(), diff)
-				}
-			case at.L > 0:
-				if !bytes.Equal(want, written[at]) {
-					t.Fatalf("tile %s differs or was not written", at.Path())
-				}
-			}
-		}
+		g.compare(t)
 	})
+}
+
+// The same where tiles of level 1 become full.
+func TestTreeFillsHigherTiles(t *testing.T) {
+	g := growth{tree: emptyTree(), written: map[tlog.Tile][]byte{}}
+	for _, n := range []int{65000, 535, 1, 1, 400, 65200} {
+		g.by(t, n)
+		g.compare(t)
+	}
+	if len(g.written) != 2 {
+		t.Errorf("%d tiles of level 1, want 2", len(g.written))
+	}
+}
+
+// growth is a tree and its reference.
+type growth struct {
+	tree    *tree
+	ref     reference
+	written map[tlog.Tile][]byte
+}
+
+func (g *growth) by(t failer, n int) {
+	leaves := make([]tlog.Hash, n)
+	for i := range leaves {
+		at := int(g.tree.size()) + i
+		leaves[i] = leafHash(at)
+		g.ref.add(t, at, leaves[i])
+	}
+	next, full := g.tree.grow(leaves, 1)
+	g.tree = next
+	for _, f := range full {
+		at := tlog.Tile{H: 8, L: f.level, N: int64(f.number), W: 256}
+		if g.written[at] != nil {
+			t.Fatalf("tile %s twice", at.Path())
+		}
+		g.written[at] = f.hashes
+	}
+}
+
+func (g *growth) compare(t failer) {
+	size := int64(g.tree.size())
+	root, err := tlog.TreeHash(size, &g.ref)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if g.tree.root != root {
+		t.Fatalf("size %d: root %s, want %s", size, g.tree.root, root)
+	}
+	for _, at := range tlog.NewTiles(8, 0, size) {
+		want, err := tlog.ReadTileData(at, &g.ref)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		switch {
+		case at.W < 256:
+			if diff := cmp.Diff(want, join(g.tree.partial[at.L][:at.W])); diff != "" {
+				t.Fatalf("tile %s: %s", at.Path(), diff)
+			}
+		case at.L > 0:
+			if !bytes.Equal(want, g.written[at]) {
+				t.Fatalf("tile %s differs or was not written", at.Path())
+			}
+		}
+	}
 }
 
 func TestWidth(t *testing.T) {
