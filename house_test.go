@@ -29,9 +29,9 @@ var house = map[string]room{
 	"internal/aims": {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
 
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
-		[]string{"github.com/cedar-policy/cedar-go", "github.com/go-json-experiment/json"}},
+		[]string{"github.com/cedar-policy/cedar-go"}},
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
-		[]string{"golang.org/x/mod", "filippo.io/torchwood", "github.com/go-json-experiment/json"}},
+		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
 	"internal/store": {2, "a database and its transactions; knows no table", nil},
 
