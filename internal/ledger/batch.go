@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -30,7 +31,8 @@ func newBatch(base *tree, now time.Time, sizeHint int) *batch {
 	return &batch{first: base.size(), time: at, leaves: make([]byte, 0, sizeHint), closed: map[uint64]bool{}}
 }
 
-// check refuses an entry that can never be appended.
+// check refuses an entry that can never be appended, because no verifier would
+// take it.
 func (e *Entry) check() error {
 	switch e.Kind {
 	case receipt.DecisionKind, receipt.RefusalKind, receipt.OutcomeKind, receipt.EventKind:
@@ -53,6 +55,9 @@ func (e *Entry) check() error {
 		seen = append(seen, p.Name)
 		if len(p.Data) > receipt.MaxPayload {
 			return aims.Errorf(aims.Invalid, nil, "a payload of %d bytes: at most %d", len(p.Data), receipt.MaxPayload)
+		}
+		if !bytes.Contains(e.Body, []byte(`"`+p.Name+`":"`+p.Salt.Digest(p.Data)+`"`)) {
+			return aims.Errorf(aims.Invalid, nil, "the receipt does not hold the digest of its payload %s", p.Name)
 		}
 	}
 	return nil

@@ -178,17 +178,16 @@ func (l *Ledger) Close(ctx context.Context) error {
 	var err error
 	l.close.Do(func() {
 		close(l.closing)
+		l.stopLoops()
+		l.loops.Wait()
 		select {
 		case <-l.ended:
 		case <-ctx.Done():
 			err = aims.Errorf(aims.Timeout, ctx.Err(), "the last receipts were not stored in time")
+			return
 		}
-		l.stopLoops()
-		l.loops.Wait()
-		if err == nil {
-			if err = l.sign(ctx); err == nil {
-				l.lastCosignatures(ctx)
-			}
+		if err = l.sign(ctx); err == nil {
+			l.lastCosignatures(ctx)
 		}
 		l.sql.close()
 	})

@@ -127,6 +127,7 @@ func TestEntriesThatCanNeverBeAppended(t *testing.T) {
 		"no kind":           {Body: good.Body},
 		"an unknown name":   {Kind: receipt.EventKind, Body: good.Body, Payloads: payload("secret")},
 		"a name twice":      {Kind: receipt.EventKind, Body: good.Body, Payloads: payload("input", "input")},
+		"another payload":   {Kind: receipt.DecisionKind, Body: decision(aims.NewID("rcp"), "{}").Body, Payloads: payload("input")},
 		"a payload too big": {Kind: receipt.EventKind, Body: good.Body, Payloads: []ledger.Payload{{Name: "input", Data: make([]byte, receipt.MaxPayload+1)}}},
 	} {
 		_, err := l.Append(t.Context(), e)

@@ -90,19 +90,28 @@ func (l *Ledger) refresh(ctx context.Context) error {
 	return err
 }
 
-// signLoop signs while the log grows.
+// signLoop signs while the log grows. It says once that it cannot, and once
+// that it can again.
 func (l *Ledger) signLoop(ctx context.Context) {
 	ticker := time.NewTicker(l.options.SignEvery)
 	defer ticker.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if err := l.Sign(ctx); err != nil && ctx.Err() == nil {
-				l.options.Log.Error("no checkpoint could be signed", "error", err)
-			}
 		}
+		err := l.Sign(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !failing:
+			l.options.Log.Error("no checkpoint can be signed", "error", err)
+		case err == nil && failing:
+			l.options.Log.Info("checkpoints are signed again")
+		}
+		failing = err != nil
 	}
 }
 

@@ -18,22 +18,27 @@ type DB struct {
 	write *sql.DB
 	read  *sql.DB
 	now   func() time.Time
+	limit time.Duration
 	scrub func(ctx context.Context, table string) error
 	close func() error
 }
 
-// Engine is what differs between the databases. Scrub removes from disk what
-// was deleted or overwritten in a table and still lies in journals or dead rows.
+// Engine is what differs between the databases.
 type Engine struct {
 	Write *sql.DB
 	Read  *sql.DB
+	// Limit ends a write transaction that takes longer, such as one whose
+	// server does not answer any more; 0 means that none can hang.
+	Limit time.Duration
+	// Scrub removes from disk what was deleted or overwritten in a table and
+	// still lies in journals or dead rows.
 	Scrub func(ctx context.Context, table string) error
 	Close func() error
 }
 
 // New wraps an opened engine. Only the packages that open a database call it.
 func New(e Engine, now func() time.Time) *DB {
-	return &DB{write: e.Write, read: e.Read, now: now, scrub: e.Scrub, close: e.Close}
+	return &DB{write: e.Write, read: e.Read, now: now, limit: e.Limit, scrub: e.Scrub, close: e.Close}
 }
 
 // Tx is a transaction. Now is fixed once for all that happens in it.
@@ -48,6 +53,11 @@ type Tx struct {
 // that nothing of it is stored, or, when the connection was lost, that the
 // outcome is unknown; callers must treat both as not done.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	if db.limit > 0 {
+		limited, cancel := context.WithTimeout(ctx, db.limit)
+		defer cancel()
+		ctx = limited
+	}
 	return db.run(ctx, db.write, false, fn)
 }
 

@@ -18,8 +18,13 @@ import (
 	"aims/internal/store"
 )
 
-// oldest is the oldest major version that is tested.
-const oldest = 14
+const (
+	// oldest is the oldest major version that may serve.
+	oldest = 14
+	// updateLimit ends a write whose server does not answer: what waits behind
+	// it is refused rather than held up until TCP gives up.
+	updateLimit = 20 * time.Second
+)
 
 // Open connects to the database that dsn names (a postgres:// URL or key=value
 // words, as libpq reads them) and runs the migrations that are due, one process
@@ -35,12 +40,14 @@ func Open(ctx context.Context, dsn string, now func() time.Time, schemas ...stor
 		"synchronous_commit":            "on",
 		"default_transaction_isolation": "read committed",
 		"timezone":                      "UTC",
-		"application_name":              "aims",
 		// A transaction whose process hangs must not keep the head of the log
 		// locked for the others.
 		"idle_in_transaction_session_timeout": "60s",
 	} {
 		config.RuntimeParams[name] = value
+	}
+	if config.RuntimeParams["application_name"] == "" {
+		config.RuntimeParams["application_name"] = "aims"
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 10 * time.Second
@@ -58,7 +65,7 @@ func Open(ctx context.Context, dsn string, now func() time.Time, schemas ...stor
 		_, err := write.ExecContext(ctx, "VACUUM "+pgx.Identifier{table}.Sanitize())
 		return unavailable(err, "the table could not be vacuumed")
 	}
-	return store.New(store.Engine{Write: write, Read: read, Scrub: scrub, Close: closeAll}, now), nil
+	return store.New(store.Engine{Write: write, Read: read, Limit: updateLimit, Scrub: scrub, Close: closeAll}, now), nil
 }
 
 func pool(config *pgx.ConnConfig, size int) *sql.DB {

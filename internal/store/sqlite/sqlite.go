@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -147,7 +148,7 @@ func openPools(ctx context.Context, path string) (*file, error) {
 	}{
 		{&f.write, 1, []string{"_txlock", "immediate"}, []string{patient, "journal_mode(WAL)", durable, noAutocheckpoint, "secure_delete(ON)", "foreign_keys(ON)"}},
 		{&f.read, readers(), nil, []string{patient, "query_only(1)"}},
-		{&f.checkpoint, 1, nil, []string{"busy_timeout(1000)", durable, noAutocheckpoint}},
+		{&f.checkpoint, 1, nil, []string{fmt.Sprintf("busy_timeout(%d)", restartPatience.Milliseconds()), durable, noAutocheckpoint}},
 	} {
 		if *p.pool, err = pool(path, p.size, p.txn, p.pragm...); err != nil {
 			break
@@ -206,7 +207,7 @@ func pool(path string, size int, parameters []string, pragmas ...string) (*sql.D
 		query.Add("_pragma", pragma)
 	}
 	// A path may hold the characters that mean something in a URI.
-	name := "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + query.Encode()
+	name := "file:///" + strings.TrimPrefix((&url.URL{Path: filepath.ToSlash(path)}).EscapedPath(), "/") + "?" + query.Encode()
 	connector, err := sqlite.NewConnector(name)
 	if err != nil {
 		return nil, err

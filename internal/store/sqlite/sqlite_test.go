@@ -294,7 +294,7 @@ func TestWriteAheadLogIsBounded(t *testing.T) {
 		for j := range 10 {
 			put(t, db, i*10+j, page)
 		}
-		if err := f.copyLog(t.Context(), limit); err != nil {
+		if _, err := f.copyLog(t.Context(), limit); err != nil {
 			t.Fatal(err)
 		}
 		largest = max(largest, fileSize(t, path+"-wal"))
