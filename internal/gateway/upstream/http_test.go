@@ -134,7 +134,9 @@ func TestWhatIsNoAnswer(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, `<html>`)
 		}, "neither JSON nor an event stream"},
-		{"HTTP error", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) { http.Error(w, "internal secret", 500) }, "HTTP status 500"},
+		{"HTTP error", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) {
+			http.Error(w, "internal secret", 500)
+		}, "HTTP status 500"},
 		{"credentials refused", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) { http.Error(w, "who?", 401) }, "does not accept the gateway's credentials"},
 		{"broken off", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) {
 			w.Header().Set("Content-Length", "100")
