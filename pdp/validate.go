@@ -248,16 +248,23 @@ func (c *checker) check(p *cedar.Policy) []string {
 	if len(uses.groups) > 0 {
 		return []string{fmt.Sprintf("no request has the action %s, which is a group: write action in %s", uses.groups[0], uses.groups[0])}
 	}
-	if wrong := c.checkScope(policy); len(wrong) > 0 || len(policy.Conditions) == 0 {
-		return wrong
-	}
 	alike := c.representatives(policy, uses)
-	part := c.part(append(slices.Clone(alike), uses.actions...), true)
-	if wrong := run(part, narrowed(policy, alike)); len(wrong) > 0 {
+	subject := policy
+	if scoped, _ := c.scoped(policy); len(alike) < len(scoped) {
+		if wrong := c.checkScope(policy); len(wrong) > 0 {
+			return wrong
+		}
+		subject = narrowed(policy, alike)
+	}
+	part := c.part(slices.Concat(alike, named(policy), uses.actions), true)
+	if wrong := run(part, subject); len(wrong) > 0 {
 		if more := len(wrong) - maxMessages; more > 0 {
 			wrong = append(wrong[:maxMessages], fmt.Sprintf("%d more of this kind", more))
 		}
 		return c.attribute(wrong, policy, alike, uses)
+	}
+	if len(policy.Conditions) == 0 {
+		return nil
 	}
 	if possible := run(part, probe(narrowed(policy, askable(alike)))); len(possible) == 0 {
 		return []string{"the policy can never match: its conditions are false for every request"}
