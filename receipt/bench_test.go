@@ -81,3 +81,28 @@ func parallel(workers int, work func(w int)) {
 	}
 	group.Wait()
 }
+
+// BenchmarkDecode reads the bodies that the deep pass reads, next to the hash
+// of a leaf of the same size.
+func BenchmarkDecode(b *testing.B) {
+	d, o := []byte(encode(b, decision())), []byte(encode(b, outcome()))
+	b.Run("decision", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := receipt.DecodeDecision(receipt.DecisionKind, d); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("outcome", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := receipt.DecodeOutcome(o); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decision/hash", func(b *testing.B) {
+		for b.Loop() {
+			sha256.Sum256(d)
+		}
+	})
+}
