@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -123,8 +124,8 @@ func compareCorpusCase(t *testing.T, name string, c corpusCase, files map[string
 		if decision != r.Decision || !slices.Equal(reasons, r.Reasons) || !slices.Equal(errors, r.Errors) {
 			t.Errorf("%s request %d: %v %v %v, the corpus says %v %v %v", name, i, decision, reasons, errors, r.Decision, r.Reasons, r.Errors)
 		}
-		if diff := gocmp.Diff(reference(set, req, entities), set.Decide(req, entities)); diff != "" {
-			t.Errorf("%s request %d:\n%s", name, i, diff)
+		if got, want := set.Decide(req, entities), reference(set, req, entities); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s request %d:\n%s", name, i, gocmp.Diff(want, got))
 		}
 	}
 }
