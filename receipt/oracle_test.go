@@ -17,11 +17,11 @@ import (
 // oracle checks headers and pairing one entry after another, as plainly as it
 // can be written. Leaves of up to 60 kB make batches of a few entries.
 type oracle struct {
-	place, next, off uint64
-	last             time.Time
-	open             map[uint64]string
-	found            map[string][]string
-	decisions        uint64
+	place, off uint64
+	last       time.Time
+	open       map[uint64]string
+	found      map[string][]string
+	decisions  uint64
 }
 
 func (o *oracle) except(check, format string, args ...any) {
