@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -163,10 +164,14 @@ func sentence(err error) string {
 
 func (t *typer) record(v jsonValue, s shape, path string) (types.Value, error) {
 	out := make(types.RecordMap, len(v.members))
+	var seen twins
 	for _, m := range v.members {
 		at := below(path, m.name)
 		f, declared := s.fields[m.name]
 		if !declared {
+			if name, ok := seen.of(s, m.name); ok {
+				return nil, &InputError{Argument: below(path, name), Expected: "its name as it is declared", Got: "another in letter case"}
+			}
 			t.undeclared = append(t.undeclared, at)
 			continue
 		}
@@ -187,6 +192,34 @@ func (t *typer) record(v jsonValue, s shape, path string) (types.Value, error) {
 		}
 	}
 	return types.NewRecord(out), nil
+}
+
+// twins finds the declared name that an undeclared one folds to. A server that
+// matches names without regard to letter case, as encoding/json does, would
+// read it as the declared argument, and so another call than the one judged.
+type twins map[string]string
+
+func (t *twins) of(s shape, name string) (declared string, ok bool) {
+	if *t == nil {
+		*t = make(twins, len(s.fields))
+		for declared := range s.fields {
+			(*t)[folded(declared)] = declared
+		}
+	}
+	declared, ok = (*t)[folded(name)]
+	return declared, ok
+}
+
+// folded is the same for names that strings.EqualFold calls equal: of all
+// runes that fold to one another, the smallest.
+func folded(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return least
+	}, name)
 }
 
 func below(path, name string) string {

@@ -101,6 +101,10 @@ func cedarValue(tb testing.TB, expression string) types.Value {
 func TestInputErrors(t *testing.T) {
 	set := everythingSet(t)
 	tests := []struct{ arguments, argument, expected, got string }{
+		{`{"s":"","N":9}`, "n", "its name as it is declared", "another in letter case"},
+		{`{"s":"","n":1,"N":9}`, "n", "its name as it is declared", "another in letter case"},
+		{"{\"s\":\"\",\"\u017f\":\"long s\"}", "s", "its name as it is declared", "another in letter case"},
+		{"{\"s\":\"\",\"o\":{\"k\":\"\",\"\u212a\":\"Kelvin\"}}", "o.k", "its name as it is declared", "another in letter case"},
 		{`{}`, "s", "a string", "nothing"},
 		{``, "s", "a string", "nothing"},
 		{`null`, "s", "a string", "nothing"},
