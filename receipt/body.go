@@ -32,6 +32,9 @@ type Decision struct {
 	// Actor is who asked; nil for a request turned away before it could be
 	// authenticated.
 	Actor *Party `json:"actor,omitempty"`
+	// Via is the enforcement point that asked on the actor's behalf; nil when
+	// the actor asked for itself.
+	Via *Party `json:"via,omitempty"`
 	// Session groups the calls of one run.
 	Session string `json:"session,omitempty"`
 	// Channel is the enforcement point: "mcp", "authzen", "hook" or "management".

@@ -27,6 +27,14 @@ func (d *Decision) check() error {
 			return err
 		}
 	}
+	if d.Via != nil {
+		if d.Actor == nil || *d.Via == *d.Actor {
+			return errors.New("via: an enforcement point asks for another actor than itself")
+		}
+		if err := d.Via.check(); err != nil {
+			return err
+		}
+	}
 	switch d.Channel {
 	case "mcp", "authzen", "hook", "management":
 	default:

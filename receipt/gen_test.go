@@ -86,9 +86,11 @@ var genObligation = rapid.Custom(func(t *rapid.T) authz.Obligation {
 func genDecision(kind receipt.Kind) *rapid.Generator[receipt.Decision] {
 	return rapid.Custom(func(t *rapid.T) receipt.Decision {
 		actor, resource := genParty.Draw(t, "actor"), genObject.Draw(t, "resource")
+		via := rapid.Ptr(genParty.Filter(func(p receipt.Party) bool { return p != actor }), true).Draw(t, "via")
 		d := receipt.Decision{
 			ID:          genID.Draw(t, "id"),
 			Actor:       &actor,
+			Via:         via,
 			Session:     rapid.String().Draw(t, "session"),
 			Channel:     rapid.SampledFrom([]string{"mcp", "authzen", "hook", "management"}).Draw(t, "channel"),
 			Method:      rapid.String().Draw(t, "method"),
@@ -108,7 +110,7 @@ func genDecision(kind receipt.Kind) *rapid.Generator[receipt.Decision] {
 			d.Cause = rapid.String().Draw(t, "cause")
 			d.Count = rapid.Uint64().Draw(t, "count")
 			if rapid.Bool().Draw(t, "unauthenticated") {
-				d.Actor, d.Resource, d.Action, d.Policy = nil, nil, "", ""
+				d.Actor, d.Via, d.Resource, d.Action, d.Policy = nil, nil, nil, "", ""
 			}
 		}
 		return d

@@ -27,6 +27,9 @@ func reported(channel string) bool { return channel == AuthZEN || channel == Hoo
 // Call is one request of an authenticated caller.
 type Call struct {
 	Principal identity.Principal
+	// Via is the enforcement point that asks on the principal's behalf; the zero
+	// Actor when the principal asks for itself.
+	Via aims.Actor
 	// Session groups the calls of one run.
 	Session string
 	// Channel is the enforcement point: MCP, AuthZEN, Hook or Management.

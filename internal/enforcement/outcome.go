@@ -100,9 +100,10 @@ func kept(o Outcome) ([]byte, error) {
 	return o.Result, nil
 }
 
-// CloseByID records the outcome that a caller reports of its own decision. It
-// fails with aims.NotFound when the caller has no such decision, and with
-// aims.Conflict when it has an outcome already.
+// CloseByID records the outcome that a caller reports of its own decision, or
+// of one that it asked for on another's behalf. It fails with aims.NotFound
+// when the caller has no such decision, and with aims.Conflict when it has an
+// outcome already.
 func (e *Enforcer) CloseByID(ctx context.Context, p identity.Principal, id string, o Outcome) error {
 	leaf, err := e.ledger.Find(ctx, id)
 	if err != nil {
@@ -117,7 +118,8 @@ func (e *Enforcer) CloseByID(ctx context.Context, p identity.Principal, id strin
 	if err != nil {
 		return aims.Errorf(aims.Internal, err, "the decision cannot be read")
 	}
-	if d.Actor == nil || *d.Actor != receipt.Party(p.Actor) {
+	caller := receipt.Party(p.Actor)
+	if d.Actor == nil || *d.Actor != caller && (d.Via == nil || *d.Via != caller) {
 		return none
 	}
 	if !reported(d.Channel) {

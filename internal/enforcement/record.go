@@ -49,6 +49,10 @@ func entryOf(c Call, a attempt) (string, ledger.Entry, error) {
 		party := receipt.Party(c.Principal.Actor)
 		body.Actor = &party
 	}
+	if c.Via != (aims.Actor{}) {
+		via := receipt.Party(c.Via)
+		body.Via = &via
+	}
 	uid := resource(c)
 	body.Resource = &receipt.Object{Type: string(uid.Type), ID: clean(string(uid.ID), maxAction)}
 	entry := ledger.Entry{Kind: receipt.DecisionKind, Payloads: payloads(c, a, &body)}

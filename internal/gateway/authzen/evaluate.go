@@ -165,8 +165,7 @@ func (a *API) decide(ctx context.Context, c caller, q question) answer {
 	}
 	call.Principal, call.Method = subject, c.method
 	if subject.Actor != c.Actor {
-		// The receipt's actor is whom the decision is for; who asked stands here.
-		call.Method += " by " + c.Actor.String()
+		call.Via = c.Actor
 	}
 	ruling, err := a.enforcer.Decide(ctx, call)
 	return answer{ruling, err}

@@ -215,7 +215,7 @@ func TestOnBehalf(t *testing.T) {
 			t.Fatalf("%v", got)
 		}
 		_, d := in.decision(text(got, "context", "id"))
-		if d.Actor.ID != "clerk-1" || d.Method != "evaluation by agent:edge" {
+		if d.Actor.ID != "clerk-1" || d.Via == nil || *d.Via != (receipt.Party{Type: "agent", ID: "edge"}) {
 			t.Errorf("recorded %+v", d)
 		}
 		_, got, _ = in.post(in.pep, "/access/v1/evaluation", strings.Replace(transfer(`{"amount":1}`), "clerk-1", "other", 1))
@@ -325,17 +325,15 @@ func TestOutcome(t *testing.T) {
 		bearer, id, rest string
 		want             int
 	}{
-		"not the caller's":         {in.other, id, `"status":"succeeded"`, 404},
-		"an enforcement point's":   {in.pep, id, `"status":"succeeded"`, 404},
-		"no such decision":         {in.clerk, "rcp_0198c0de-0000-7000-8000-000000000000", `"status":"succeeded"`, 404},
-		"no id of a receipt":       {in.clerk, "7", `"status":"succeeded"`, 400},
-		"no status":                {in.clerk, id, `"detail":"x"`, 400},
-		"not the caller's to say":  {in.clerk, id, `"status":"unknown"`, 400},
-		"detail is no text":        {in.clerk, id, `"status":"failed","detail":7`, 400},
-		"for another":              {in.clerk, id, `"status":"failed","subject":{"type":"agent","id":"other"}`, 403},
-		"too large":                {in.clerk, id, `"status":"failed","result":"` + strings.Repeat("x", 1<<16) + `"`, 413},
-		"nobody":                   {"", id, `"status":"succeeded"`, 401},
-		"by a caller of no rights": {in.other, id, `"status":"succeeded","subject":{"type":"agent","id":"clerk-1"}`, 403},
+		"not the caller's":        {in.other, id, `"status":"succeeded"`, 404},
+		"an enforcement point's":  {in.pep, id, `"status":"succeeded"`, 404},
+		"no such decision":        {in.clerk, "rcp_0198c0de-0000-7000-8000-000000000000", `"status":"succeeded"`, 404},
+		"no id of a receipt":      {in.clerk, "7", `"status":"succeeded"`, 400},
+		"no status":               {in.clerk, id, `"detail":"x"`, 400},
+		"not the caller's to say": {in.clerk, id, `"status":"unknown"`, 400},
+		"detail is no text":       {in.clerk, id, `"status":"failed","detail":7`, 400},
+		"too large":               {in.clerk, id, `"status":"failed","result":"` + strings.Repeat("x", 1<<16) + `"`, 413},
+		"nobody":                  {"", id, `"status":"succeeded"`, 401},
 	} {
 		if got := report(test.bearer, test.id, test.rest); got != test.want {
 			t.Errorf("%s: HTTP %d, want %d", name, got, test.want)
@@ -353,7 +351,11 @@ func TestOutcome(t *testing.T) {
 	if got := report(in.clerk, id, `"status":"succeeded"`); got != http.StatusConflict {
 		t.Errorf("a second outcome: HTTP %d", got)
 	}
-	if got := report(in.pep, ask(in.pep), `"status":"succeeded","subject":{"type":"agent","id":"clerk-1"}`); got != 200 {
+	asked := ask(in.pep)
+	if got := report(in.other, asked, `"status":"succeeded"`); got != 404 {
+		t.Errorf("of what another asked for: HTTP %d", got)
+	}
+	if got := report(in.pep, asked, `"status":"succeeded"`); got != 200 {
 		t.Errorf("on behalf: HTTP %d", got)
 	}
 	_, refused, _ := in.post(in.clerk, "/access/v1/evaluation", transfer(`{"amount":900}`))

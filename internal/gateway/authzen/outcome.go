@@ -6,46 +6,31 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/enforcement"
-	"aims/internal/identity"
 	"aims/receipt"
 )
 
 // report is what a caller says came of a decision.
 type report struct {
-	id      string
-	status  receipt.Status
-	detail  string
-	result  []byte
-	subject []byte
+	id     string
+	status receipt.Status
+	detail string
+	result []byte
 }
 
 // outcome closes a decision with what its caller reports. Only the subject of
-// the decision, or an enforcement point on its behalf, closes it, and once.
+// the decision, or the enforcement point that asked for it, closes it, and once.
 func (a *API) outcome(ctx context.Context, c caller, body []byte) ([]byte, error) {
 	r, err := parseReport(body)
 	if err != nil {
 		return nil, err
 	}
-	of := c.Principal
-	if r.subject != nil {
-		e, err := parseEntity(r.subject, nil, "subject", "id", true)
-		if err != nil {
-			return nil, err
-		}
-		if of, err = a.subject(ctx, c, e); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.close(ctx, of, r); err != nil {
+	o := enforcement.Outcome{Status: r.status, Detail: r.detail, Result: r.result}
+	if err := a.enforcer.CloseByID(ctx, c.Principal, r.id, o); err != nil {
 		return nil, err
 	}
 	b := appendString([]byte(`{"id":`), r.id)
 	b = appendString(append(b, `,"status":`...), string(r.status))
 	return append(b, '}'), nil
-}
-
-func (a *API) close(ctx context.Context, of identity.Principal, r report) error {
-	return a.enforcer.CloseByID(ctx, of, r.id, enforcement.Outcome{Status: r.status, Detail: r.detail, Result: r.result})
 }
 
 func parseReport(body []byte) (report, error) {
@@ -63,8 +48,6 @@ func parseReport(body []byte) (report, error) {
 			r.detail, ok = unquote(v)
 		case "result":
 			r.result = v
-		case "subject":
-			r.subject = v
 		}
 		if !ok {
 			return malformedf("expected %s to be a string", name)
