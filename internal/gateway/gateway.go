@@ -221,6 +221,7 @@ func (g *Gateway) Close(ctx context.Context) {
 	g.closeOnce.Do(func() { close(g.closing) })
 	ctx, cancel := context.WithTimeout(ctx, g.limits.StopGrace)
 	defer cancel()
+	g.parked.stop()
 	g.running.idle(ctx)
 	g.stop(errStopping)
 	g.parked.close()

@@ -52,14 +52,20 @@ func (x *exchange) post(w http.ResponseWriter, r *http.Request) error {
 		return malformed(err)
 	}
 	x.msg = &m
+	if m.Kind == envelope.Request && x.g.isClosing() {
+		return tooLate()
+	}
 	return x.message(r.Context())
+}
+
+// tooLate answers a request that comes while the gateway stops. What agents
+// answer and cancel is still needed by the calls that run.
+func tooLate() error {
+	return &fault{status: http.StatusServiceUnavailable, code: codeUnavailable, text: "the gateway is stopping"}
 }
 
 // admit finds out who is calling and refuses who may not call at all.
 func (x *exchange) admit(r *http.Request) error {
-	if x.g.isClosing() {
-		return &fault{status: http.StatusServiceUnavailable, code: codeUnavailable, text: "the gateway is stopping"}
-	}
 	if err := x.g.checkHost(r); err != nil {
 		return err
 	}

@@ -88,6 +88,9 @@ func (x *exchange) get(r *http.Request) error {
 	if err := x.admit(r); err != nil {
 		return err
 	}
+	if x.g.isClosing() {
+		return tooLate()
+	}
 	if _, stream := accepts(r.Header.Values("Accept")); !stream {
 		return turnedAway(http.StatusNotAcceptable, envelope.CodeInvalidRequest, "accept header", "expected Accept: text/event-stream")
 	}

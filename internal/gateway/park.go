@@ -61,12 +61,14 @@ const (
 
 // parked are the calls that wait for their agents to come back.
 type parked struct {
-	g      *Gateway
-	seal   seal
-	mu     sync.Mutex
-	calls  map[[16]byte]parkedCall
-	closed bool
-	wg     sync.WaitGroup
+	g     *Gateway
+	seal  seal
+	mu    sync.Mutex
+	calls map[[16]byte]parkedCall
+	wg    sync.WaitGroup
+	// stopping says that no agent comes back any more, closed that nothing new
+	// is begun either.
+	stopping, closed bool
 }
 
 type parkedCall struct {
@@ -334,10 +336,33 @@ func (x *exchange) park(p *pending, asks []*parkedAsk) error {
 		p.cancel(err)
 		return err
 	}
-	x.g.parked.mu.Lock()
-	x.g.parked.calls[t.call] = parkedCall{p, t.expires}
-	x.g.parked.mu.Unlock()
+	if !x.g.parked.put(t, p) {
+		p.cancel(errStopping)
+		return x.abandon(p, errStopping)
+	}
 	return x.reply(result)
+}
+
+// put keeps a call for its agent to come back to; false says that the gateway
+// is stopping, so that no agent can.
+func (p *parked) put(t ticket, c *pending) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping {
+		return false
+	}
+	p.calls[t.call] = parkedCall{c, t.expires}
+	return true
+}
+
+// stop gives up the calls whose agents could not come back any more.
+func (p *parked) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopping = true
+	for _, c := range p.calls {
+		c.call.cancel(errStopping)
+	}
 }
 
 // sweep forgets the calls whose agents did not come back in time. The calls

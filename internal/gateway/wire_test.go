@@ -150,8 +150,9 @@ type script struct {
 	tools  string
 	// on answers methods that the script does not answer by itself.
 	on func(w http.ResponseWriter, r *http.Request, m *envelope.Message)
-	// get serves the server's own stream.
-	get http.HandlerFunc
+	// get serves the server's own stream, paged the pages of the list of tools.
+	get   http.HandlerFunc
+	paged func(*envelope.Message) string
 
 	mu   sync.Mutex
 	seen []sent
@@ -226,6 +227,8 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Mcp-Session-Id", "up-1")
 		w.Header().Set("X-Internal", "not for agents")
 		result(`{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}`)
+	case method == "tools/list" && s.paged != nil:
+		result(s.paged(&m))
 	case method == "tools/list":
 		result(`{"tools":` + tools + `,"resultType":"complete","ttlMs":5000,"cacheScope":"public"}`)
 	case s.on != nil:
@@ -245,4 +248,30 @@ func event(w http.ResponseWriter, message []byte) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprintf(w, "data: %s\n\n", bytes.ReplaceAll(message, []byte("\n"), []byte(" ")))
 	http.NewResponseController(w).Flush()
+}
+
+// dataLines are the data of a stream of events, one after the other.
+type dataLines struct {
+	r    io.Reader
+	line []byte
+	out  []byte
+}
+
+func (d *dataLines) Read(p []byte) (int, error) {
+	for len(d.out) == 0 {
+		var one [1]byte
+		if _, err := io.ReadFull(d.r, one[:]); err != nil {
+			return 0, err
+		}
+		if d.line = append(d.line, one[0]); one[0] != '\n' {
+			continue
+		}
+		if data, ok := bytes.CutPrefix(d.line, []byte("data: ")); ok {
+			d.out = bytes.Clone(data)
+		}
+		d.line = d.line[:0]
+	}
+	n := copy(p, d.out)
+	d.out = d.out[n:]
+	return n, nil
 }
