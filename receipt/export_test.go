@@ -3,6 +3,7 @@ package receipt_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -51,14 +52,14 @@ func all(t testing.TB, src receipt.Source, from uint64) map[string]any {
 		notes = append(notes, string(n))
 	}
 	out["checkpoints"] = notes
-	out["entries"] = readAll(t, src.Entries, from)
-	out["hashes"] = readAll(t, src.Hashes, from)
-	var payloads []receipt.Payload
+	out["entries"] = string(readAll(t, src.Entries, from))
+	out["hashes"] = string(readAll(t, src.Hashes, from))
+	var payloads []string
 	for p, err := range src.Payloads(ctx, from) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		payloads = append(payloads, p)
+		payloads = append(payloads, fmt.Sprintf("%d %s %x %q", p.Index, p.Name, p.Salt, p.Data))
 	}
 	out["payloads"] = payloads
 	for _, digest := range contents.Policies {

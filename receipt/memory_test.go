@@ -101,10 +101,10 @@ func TestMemoryIsConstant(t *testing.T) {
 		}
 		return most
 	}
-	small, large := grown(20_000), grown(120_000)
+	small, large := grown(10_000), grown(60_000)
 	// Each open decision may cost 4 bytes and a bit.
-	if limit := small + 100_000*5 + 1<<20; large > limit {
-		t.Errorf("the heap has %d bytes in a log of 20000 entries and %d in one of 120000", small, large)
+	if limit := small + 50_000*5 + 1<<20; large > limit {
+		t.Errorf("the heap has %d bytes in a log of 10000 entries and %d in one of 60000", small, large)
 	}
 	if small > 20<<20 {
 		t.Errorf("the heap has %d bytes", small)
