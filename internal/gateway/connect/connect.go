@@ -11,6 +11,7 @@ package connect
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -253,6 +254,7 @@ func (b *bridge) reply(message []byte) {
 // oneLine is a JSON text as a line. A line break in it can only be white
 // space, because strings hold none, so a space says the same.
 func oneLine(message []byte) []byte {
+	message = bytes.TrimSpace(message) // some readers want the line to end with the message
 	l := make([]byte, 0, len(message)+1)
 	for _, c := range message {
 		if c == '\n' || c == '\r' {

@@ -132,6 +132,7 @@ func (l *pipeLink) Send(_ context.Context, body []byte) error {
 // oneLine is a copy of a message without line breaks; JSON has them only
 // between its tokens.
 func oneLine(body []byte) []byte {
+	body = bytes.TrimSpace(body) // some readers want the line to end with the message
 	line := make([]byte, len(body), len(body)+1)
 	copy(line, body)
 	for i := 0; ; i++ {
