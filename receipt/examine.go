@@ -71,16 +71,7 @@ type examiner struct {
 func (x *examiner) examine(ctx context.Context, b *batch) {
 	f := &b.found
 	f.clear()
-	for i := range b.cuts {
-		c := &b.cuts[i]
-		var r checkpointResult
-		if c.elsewhere != nil {
-			r.Checkpoint = *c.elsewhere
-		} else {
-			r.Checkpoint, r.err = x.trust.Open(c.note)
-		}
-		f.opened = append(f.opened, r)
-	}
+	x.open(b, f)
 	s := sweep{b: b, f: f, next: b.first, near: nearby{first: b.first}}
 	if x.deep != nil {
 		s.near.ids = make([]uint32, batchEntries)
@@ -122,6 +113,20 @@ func (x *examiner) examine(ctx context.Context, b *batch) {
 		s.pair(at, id)
 	}
 	s.finish()
+}
+
+// open verifies the batch's checkpoints.
+func (x *examiner) open(b *batch, f *findings) {
+	for i := range b.cuts {
+		c := &b.cuts[i]
+		var r checkpointResult
+		if c.elsewhere != nil {
+			r.Checkpoint = *c.elsewhere
+		} else {
+			r.Checkpoint, r.err = x.trust.Open(c.note)
+		}
+		f.opened = append(f.opened, r)
+	}
 }
 
 // sweep goes over the entries of a batch.
