@@ -285,8 +285,8 @@ func (c *statusCmd) Run(ctx context.Context, std streams) error {
 	if c.JSON {
 		return printJSON(std.out, s)
 	}
-	fmt.Fprintf(std.out, "version   %s, up since %s\nlog       %s, %d entries, %d decisions without outcome\n          %s\npolicies  %s\n\n",
-		s.Version, instant(s.Started), s.Origin, s.Size, s.Open, s.Verifier, s.Policy)
+	fmt.Fprintf(std.out, "version   %s, up since %s\nlog       %s, %d entries, %d decisions without outcome, %d left open by the last run\n          %s\npolicies  %s\n\n",
+		s.Version, instant(s.Started), s.Origin, s.Size, s.Open, s.LeftOpen, s.Verifier, s.Policy)
 	t := table{heading: []string{"SERVER", "KIND", "TOOLS", "QUARANTINED", "PROBLEM"}}
 	for _, v := range s.Servers {
 		t.add(v.Name, v.Kind, strconv.Itoa(v.Tools), strconv.Itoa(v.Quarantined), first(v.Problem))
@@ -294,17 +294,19 @@ func (c *statusCmd) Run(ctx context.Context, std streams) error {
 	if err := t.print(std.out); err != nil {
 		return err
 	}
-	fmt.Fprintln(std.out)
-	t = table{heading: []string{"CONTROL FIRED AT START", "HOLDS", "SEEN"}}
-	for _, k := range s.SelfCheck {
-		t.add(k.Name, holds(k.Holds), k.Saw)
+	if s.PolicyError != "" || s.Stale != "" {
+		fmt.Fprintf(std.out, "\nPOLICIES ARE NOT UP TO DATE\n%s%s\n", s.PolicyError, s.Stale)
 	}
-	return t.print(std.out)
+	fmt.Fprintln(std.out, "\nCONTROLS FIRED AT THE START")
+	for _, k := range s.SelfCheck {
+		fmt.Fprintf(std.out, "%-4s%s\n    %s\n", holds(k.Holds), k.Name, k.Saw)
+	}
+	return nil
 }
 
 func holds(b bool) string {
 	if b {
-		return "yes"
+		return "ok"
 	}
 	return "NO"
 }

@@ -16,6 +16,7 @@ import (
 
 type serveCmd struct {
 	Config   string `name:"config" short:"c" default:"aims.yaml" type:"path" help:"Configuration file; a commented one and starter policies are written when there is none."`
+	Listen   string `name:"listen" placeholder:"HOST:PORT" help:"Address to listen on, instead of the configured one."`
 	Database string `name:"database" help:"SQLite file or postgres:// DSN, instead of the configured one."`
 }
 
@@ -48,11 +49,7 @@ func (c *serveCmd) load(ctx context.Context, out io.Writer) (*app.Config, error)
 			return nil, err
 		}
 	}
-	cfg, err := app.LoadConfig(ctx, c.Config)
-	if err != nil || c.Database == "" {
-		return cfg, err
-	}
-	return cfg, cfg.UseDatabase(c.Database)
+	return app.LoadConfig(ctx, c.Config, app.Overrides{Listen: c.Listen, Database: c.Database})
 }
 
 // startFailed gives the reasons for which a start is refused their exit code:

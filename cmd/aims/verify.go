@@ -23,6 +23,7 @@ type verifyCmd struct {
 	Witness    []string `name:"witness" placeholder:"VKEY" help:"Verifier key of a witness whose cosignature is required; repeat for more."`
 	Checkpoint []string `name:"checkpoint" type:"existingfile" help:"Checkpoint that was kept elsewhere; repeat for more. It shows whether the end of the log was cut off."`
 	Payloads   bool     `name:"payloads" default:"true" negatable:"" help:"Check payloads and decide every decision again; needs a role that may read payloads."`
+	Growing    bool     `name:"growing" help:"Say, and do not refuse, entries that no checkpoint covers yet: for a database that a server is writing."`
 	JSON       bool     `name:"json" help:"Print JSON."`
 }
 
@@ -32,7 +33,7 @@ func (c *verifyCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	defer closeSource()
-	options := receipt.Options{Growing: c.Database == "", Compile: app.Compile}
+	options := receipt.Options{Growing: c.Growing || c.Database == "", Compile: app.Compile}
 	if options.Trust, err = receipt.NewTrust(vkey, c.Witness, 0); err != nil {
 		return withCode(exitUsage, err)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -34,8 +35,8 @@ func (a *api) keys(h huma.API) {
 		})
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/keys", Summary: "Make a key; its secret is shown once"}, "keys/create", a.createKey)
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/keys/{key}/revoke", Summary: "End a key at once"}, "keys/revoke",
-		func(ctx context.Context, c caller, in *revokeKeyRequest) (struct{}, error) {
-			return struct{}{}, a.Directory.RevokeKey(ctx, c.Actor, c.Receipt, in.ID)
+		func(ctx context.Context, c caller, in *revokeKeyRequest) (Done, error) {
+			return Done{c.Receipt}, a.Directory.RevokeKey(ctx, c.Actor, c.Receipt, in.ID)
 		})
 }
 
@@ -49,7 +50,7 @@ func (a *api) createKey(ctx context.Context, c caller, in *createKeyRequest) (Ke
 }
 
 func keyOf(k identity.Key) Key {
-	key := Key{ID: k.ID, Actor: Actor(k.Actor), Roles: k.Roles, Created: k.Created}
+	key := Key{ID: k.ID, Actor: Actor(k.Actor), Roles: k.Roles, Created: k.Created.Truncate(time.Microsecond)}
 	if key.Roles == nil {
 		key.Roles = []string{}
 	}

@@ -32,8 +32,8 @@ func (a *api) tools(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/tools", Summary: "List the tools, and what changed in those under quarantine"}, "inventory/read",
 		func(context.Context, caller, *listToolsRequest) ([]Tool, error) { return a.listTools() })
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/approve", Summary: "Put the present definition of a tool in force"}, "tools/approve",
-		func(ctx context.Context, c caller, in *approveToolRequest) (struct{}, error) {
-			return struct{}{}, a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
+		func(ctx context.Context, c caller, in *approveToolRequest) (Done, error) {
+			return Done{c.Receipt}, a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
 		})
 }
 

@@ -180,6 +180,11 @@ type Control struct {
 	Saw   string `json:"saw,omitempty"`
 }
 
+// Done says that something was done.
+type Done struct {
+	Receipt string `json:"receipt" doc:"the receipt of the decision that allowed it"`
+}
+
 // Problem is the body of an error (RFC 9457).
 type Problem struct {
 	Status  int            `json:"status"`

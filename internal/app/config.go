@@ -250,16 +250,27 @@ func (c *Config) scheme() string {
 	return "http"
 }
 
-// UseDatabase puts another database in place of the configured one: a path,
-// relative to the working directory, or a postgres:// DSN.
-func (c *Config) UseDatabase(database string) error {
-	if !isDSN(database) {
-		path, err := filepath.Abs(database)
+// Overrides are values of the command line, in place of those in the file.
+type Overrides struct {
+	Listen string
+	// Database is a path, relative to the working directory, or a postgres:// DSN.
+	Database string
+}
+
+func (c *Config) override(o Overrides) error {
+	if o.Listen != "" {
+		c.Listen = o.Listen
+	}
+	if o.Database == "" {
+		return nil
+	}
+	if !isDSN(o.Database) {
+		path, err := filepath.Abs(o.Database)
 		if err != nil {
 			return err
 		}
-		database = path
+		o.Database = path
 	}
-	c.Database, c.DatabaseFrom, c.dsn = database, "", identity.Secret{}
+	c.Database, c.DatabaseFrom = o.Database, ""
 	return nil
 }

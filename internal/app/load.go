@@ -81,7 +81,7 @@ func ParseDuration(s string) (time.Duration, error) {
 
 // LoadConfig reads and checks a configuration file. The error is a
 // *ConfigError with every problem and its line, or fs.ErrNotExist.
-func LoadConfig(ctx context.Context, path string) (*Config, error) {
+func LoadConfig(ctx context.Context, path string, o Overrides) (*Config, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -89,12 +89,12 @@ func LoadConfig(ctx context.Context, path string) (*Config, error) {
 		}
 		return nil, &ConfigError{[]Problem{{File: path, Text: "cannot be read: " + err.Error()}}}
 	}
-	return ParseConfig(ctx, path, text)
+	return ParseConfig(ctx, path, text, o)
 }
 
 // ParseConfig is LoadConfig for a text that was already read; path names it in
 // messages and is what relative paths in it are relative to.
-func ParseConfig(ctx context.Context, path string, text []byte) (*Config, error) {
+func ParseConfig(ctx context.Context, path string, text []byte, o Overrides) (*Config, error) {
 	r := reader{path: path, lines: map[string]int{}}
 	var doc, second yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(text))
@@ -117,6 +117,9 @@ func ParseConfig(ctx context.Context, path string, text []byte) (*Config, error)
 			r.yamlError(err)
 			return nil, r.error()
 		}
+	}
+	if err := cfg.override(o); err != nil {
+		return nil, err
 	}
 	cfg.setDefaults()
 	r.validate(ctx, cfg)
@@ -177,13 +180,45 @@ func (r *reader) yamlError(err error) {
 			line, _ = strconv.Atoi(found[1])
 			m = found[2]
 		}
-		r.problem(line, "%s", yamlWords.Replace(strings.TrimPrefix(m, "yaml: ")))
+		r.problem(line, "%s", strings.TrimPrefix(m, "yaml: "))
 	}
 }
 
-// yamlWords puts the decoder's type names into words of the file's author.
-var yamlWords = strings.NewReplacer("cannot unmarshal", "expected another kind of value than", "!!str ", "the text ",
-	"!!int ", "the number ", "!!bool ", "", "!!map", "a mapping", "!!seq", "a list", "app.", "")
+// kind is what a key's value may be.
+type kind struct {
+	words string
+	tags  []string
+}
+
+// kindOf says what a field takes; anything when it has no words.
+func kindOf(t reflect.Type) kind {
+	if t == reflect.TypeFor[Duration]() {
+		return kind{"a duration such as 30s", []string{"!!str", "!!int"}}
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return kind{"a mapping", []string{"!!map"}}
+	case reflect.Slice:
+		return kind{"a list", []string{"!!seq"}}
+	case reflect.Bool:
+		return kind{"true or false", []string{"!!bool"}}
+	case reflect.Int64:
+		return kind{"a whole number", []string{"!!int"}}
+	case reflect.String:
+		return kind{"text", []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp"}}
+	}
+	return kind{}
+}
+
+func found(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return fmt.Sprintf("%q", n.Value)
+}
 
 // maxConfigDepth bounds recursion on a hostile file; the configuration itself
 // is a few levels deep, a tool's schema some more.
@@ -201,6 +236,13 @@ func (r *reader) walk(n *yaml.Node, t reflect.Type, path string, depth int) {
 	}
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if n.ShortTag() == "!!null" {
+		return // a key without a value has its default
+	}
+	if want := kindOf(t); want.words != "" && !slices.Contains(want.tags, n.ShortTag()) {
+		r.problem(n.Line, "%s: expected %s, found %s", path, want.words, found(n))
+		return
 	}
 	switch {
 	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:

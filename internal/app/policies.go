@@ -15,8 +15,12 @@ import (
 const noPolicyDir = "none"
 
 // surveyTools makes the tools known before policies about them are checked:
-// those that the configuration declares, and those that the servers list.
+// that of the self-check, those that the configuration declares, and those
+// that the servers list.
 func (a *App) surveyTools(ctx context.Context) error {
+	if err := a.prepareProbe(ctx); err != nil {
+		return err
+	}
 	for _, s := range a.cfg.Servers {
 		if s.Command != "" || s.URL != "" {
 			continue

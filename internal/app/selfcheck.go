@@ -29,9 +29,6 @@ type control struct {
 // selfCheck fires every control once, before the first caller is let in, and
 // records what it saw. A control that does not hold ends the start.
 func (a *App) selfCheck(ctx context.Context) error {
-	if err := a.prepareProbe(ctx); err != nil {
-		return err
-	}
 	var failures []error
 	for _, c := range a.declaredControls() {
 		saw, err := c.fire(ctx)

@@ -19,7 +19,10 @@ import (
 	"aims/internal/identity"
 )
 
-var serverName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var (
+	serverName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+	actorID    = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
+)
 
 func isDSN(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
@@ -80,6 +83,9 @@ func (r *reader) validateListener(c *Config) {
 	}
 	if c.AnonymousAgent != "" && !local {
 		r.at("anonymous_agent", "only a loopback listener may take callers without credentials, and %q is not one", c.Listen)
+	}
+	if c.AnonymousAgent != "" && !actorID.MatchString(c.AnonymousAgent) {
+		r.at("anonymous_agent", "%q is no id of an agent; expected 1 to 64 of a-z 0-9 . _ @ -, beginning with a letter or digit", c.AnonymousAgent)
 	}
 	if c.TLS != nil {
 		r.readable("tls.cert", c.TLS.Cert)

@@ -59,7 +59,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := app.LoadConfig(ctx, filepath.Join(dir, "aims.yaml"))
+	cfg, err := app.LoadConfig(ctx, filepath.Join(dir, "aims.yaml"), app.Overrides{})
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (d *demonstration) farewell(good bool) {
 	for _, c := range []string{"receipts list", "receipts show --payloads <receipt>", "tools list", "tools approve payments transfer_funds", "policy schema", "verify"} {
 		d.note("%s %s", d.Invoke, c)
 	}
-	d.note("%s %s", strings.Replace(d.Invoke, "cmd/aims", "cmd/aims-verify", 1)+verifierSuffix(d.Invoke), d.path("export"))
+	d.note("%s --key %s %s", verifier(d.Invoke), d.path(filepath.Join("data", app.VerifierKeyFile)), d.path("export"))
 	switch {
 	case d.Exit && good:
 		d.printf("\nEverything went as it must.\n")
@@ -249,9 +249,10 @@ func (d *demonstration) farewell(good bool) {
 	}
 }
 
-func verifierSuffix(invoke string) string {
-	if strings.Contains(invoke, "cmd/aims") {
-		return ""
+// verifier is how the reader calls the auditor's program.
+func verifier(invoke string) string {
+	if before, ok := strings.CutSuffix(invoke, "/cmd/aims"); ok {
+		return before + "/cmd/aims-verify"
 	}
-	return "-verify"
+	return invoke + "-verify"
 }
