@@ -80,6 +80,8 @@ type Ledger struct {
 	// replaces it.
 	tree atomic.Pointer[tree]
 	open openDecisions
+	// failing is whether the last commit failed. It is the sequencer's.
+	failing bool
 
 	signing   sync.Mutex // held while a checkpoint is made
 	signed    atomic.Pointer[signedTree]
@@ -152,7 +154,8 @@ func (l *Ledger) start(ctx context.Context) error {
 // commit was under way, may be: the caller must act as if it were not. The
 // codes are aims.Invalid for an entry that can never be appended, Conflict for
 // an outcome of a decision that is not open, Exhausted when the queue was full
-// until ctx ended, and Unavailable when it could not be stored.
+// until ctx ended, and Unavailable when it could not be stored. It must not be
+// called within a transaction of the same database, which it would wait for.
 func (l *Ledger) Append(ctx context.Context, e Entry) (Ref, error) {
 	if err := e.check(); err != nil {
 		return Ref{}, err

@@ -114,7 +114,7 @@ func (r reader) tile(ctx context.Context, level int, number uint64) ([]byte, err
 func (l *Ledger) catchUp(q querier, known *tree, h head) (*tree, error) {
 	t := known
 	for t.size() < uint64(h.size) {
-		rows, err := pageWith(q, t.size(), uint64(h.size), true)
+		rows, err := pageWith(q, t.size(), uint64(h.size), true, firstRows)
 		if err != nil {
 			return nil, err
 		}

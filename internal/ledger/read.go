@@ -38,10 +38,13 @@ type row struct {
 func (r row) end() uint64 { return r.first + uint64(r.entries) }
 
 // The memory that a read holds, and with it the time for which it keeps the
-// write-ahead log from being emptied, is bounded by pages of this size.
+// write-ahead log from being emptied, is bounded by pages of about this size.
 const (
 	pageBytes = 1 << 20
-	pageRows  = 1024
+	// firstRows is how many stored commits are asked for before their size is
+	// known, mostRows how many at most.
+	firstRows = 64
+	mostRows  = 4096
 	// maxEntries is more than any commit has: a number beyond it was not
 	// written by this package, and would cost memory.
 	maxEntries = 1 << 16
@@ -60,21 +63,21 @@ func firstRow(q querier, table string, index uint64) (uint64, error) {
 	return uint64(first.Int64), err
 }
 
-// page reads stored commits that begin at an index or later, and before
-// another. leaves may be left out.
-func page(q querier, first, to uint64, leaves bool) ([]row, error) {
+// page reads up to limit stored commits that begin at an index or later, and
+// before another. leaves may be left out.
+func page(q querier, first, to uint64, leaves bool, limit int) ([]row, error) {
 	columns := "first, entries, hashes"
 	if leaves {
 		columns += ", leaves"
 	}
 	rows, err := q.Query("SELECT "+columns+" FROM log_batch WHERE first >= $1 AND first < $2 ORDER BY first LIMIT $3",
-		int64(first), int64(to), pageRows)
+		int64(first), int64(to), limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	var out []row
-	for size := 0; size < pageBytes && rows.Next(); {
+	for size := 0; size < 2*pageBytes && rows.Next(); {
 		var r row
 		fields := []any{&r.first, &r.entries, &r.hashes}
 		if leaves {
@@ -89,13 +92,23 @@ func page(q querier, first, to uint64, leaves bool) ([]row, error) {
 	return out, rows.Err()
 }
 
+// nextLimit is how many commits to ask for next, to get about pageBytes: a
+// server sends all that it was asked for, read or not.
+func nextLimit(rows []row) int {
+	size := 1
+	for _, r := range rows {
+		size += len(r.hashes) + len(r.leaves)
+	}
+	return max(1, min(pageBytes*len(rows)/size, mostRows))
+}
+
 // pageWith reads stored commits from the one that holds an index on.
-func pageWith(q querier, index, to uint64, leaves bool) ([]row, error) {
+func pageWith(q querier, index, to uint64, leaves bool, limit int) ([]row, error) {
 	first, err := firstRow(q, "log_batch", index)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := page(q, first, to, leaves)
+	rows, err := page(q, first, to, leaves, limit)
 	for _, r := range rows {
 		if r.entries < 1 || r.entries > maxEntries {
 			return nil, damage("the commit at entry %d says that it has %d entries", r.first, r.entries)
@@ -113,10 +126,11 @@ func damage(format string, args ...any) error {
 // rows streams stored commits without a gap, page by page.
 func (r reader) rows(ctx context.Context, from, to uint64, leaves bool) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
+		limit := firstRows
 		for next := from; next < to; {
 			var rows []row
 			err := r.db.View(ctx, func(tx *store.Tx) (err error) {
-				rows, err = pageWith(tx, next, to, leaves)
+				rows, err = pageWith(tx, next, to, leaves, limit)
 				return err
 			})
 			if err == nil && (len(rows) == 0 || rows[0].first > next || rows[0].end() <= next) {
@@ -136,6 +150,7 @@ func (r reader) rows(ctx context.Context, from, to uint64, leaves bool) iter.Seq
 					return
 				}
 			}
+			limit = nextLimit(rows)
 		}
 	}
 }

@@ -185,17 +185,17 @@ func (l *Ledger) commit(requests []*request) {
 		b, next, err = l.extend(tx, requests)
 		return err
 	})
+	l.sayWhetherStored(err)
 	switch {
 	case err == nil:
 		for _, h := range b.headers {
 			l.open.note(h)
 		}
 		l.tree.Store(next)
-	case !errors.Is(err, errNothing):
-		l.options.Log.Error("receipts could not be stored", "receipts", len(requests), "error", err)
-		err = aims.Errorf(aims.Unavailable, err, "the receipt could not be stored: nothing was done")
-	default:
+	case errors.Is(err, errNothing):
 		err = nil // each request has its own error
+	default:
+		err = aims.Errorf(aims.Unavailable, err, "the receipt could not be stored: nothing was done")
 	}
 	for _, r := range requests {
 		if r.err != nil {
@@ -203,6 +203,20 @@ func (l *Ledger) commit(requests []*request) {
 		} else {
 			r.answer(err)
 		}
+	}
+}
+
+// sayWhetherStored tells the operator once that nothing can be stored, and
+// once that it is stored again.
+func (l *Ledger) sayWhetherStored(err error) {
+	switch {
+	case errors.Is(err, errNothing):
+	case err != nil && !l.failing:
+		l.options.Log.Error("receipts cannot be stored: calls are refused", "error", err)
+		l.failing = true
+	case err == nil && l.failing:
+		l.options.Log.Info("receipts are stored again")
+		l.failing = false
 	}
 }
 

@@ -176,7 +176,7 @@ func (s *source) stream(ctx context.Context, from uint64, leaves bool, part func
 // gaps there are and whatever they say of themselves.
 func (s *source) pages(ctx context.Context, from uint64, leaves bool) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
-		first, begun := uint64(0), false
+		first, begun, limit := uint64(0), false, firstRows
 		for {
 			var rows []row
 			err := s.db.View(ctx, func(tx *store.Tx) (err error) {
@@ -185,7 +185,7 @@ func (s *source) pages(ctx context.Context, from uint64, leaves bool) iter.Seq2[
 						return err
 					}
 				}
-				rows, err = page(tx, first, s.end, leaves)
+				rows, err = page(tx, first, s.end, leaves, limit)
 				return err
 			})
 			if err != nil {
@@ -202,6 +202,7 @@ func (s *source) pages(ctx context.Context, from uint64, leaves bool) iter.Seq2[
 			if len(rows) == 0 {
 				return
 			}
+			limit = nextLimit(rows)
 		}
 	}
 }

@@ -31,6 +31,51 @@ const (
 // at a time. It fails with aims.Unavailable when the server cannot be reached, is
 // older than version 14, or would acknowledge commits that it has not stored.
 func Open(ctx context.Context, dsn string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
+	config, err := configure(dsn)
+	if err != nil {
+		return nil, err
+	}
+	write, read := pool(config, 4), pool(config, max(4, runtime.GOMAXPROCS(0)))
+	closeAll := func() error { return errors.Join(read.Close(), write.Close()) }
+	if err := check(ctx, write); err != nil {
+		return nil, errors.Join(err, closeAll())
+	}
+	if err := migrate(ctx, write, schemas); err != nil {
+		return nil, errors.Join(err, closeAll())
+	}
+	// Dead rows are what an erased payload would be read from.
+	scrub := func(ctx context.Context, table string) error {
+		_, err := write.ExecContext(ctx, "VACUUM "+pgx.Identifier{table}.Sanitize())
+		return unavailable(err, "the table could not be vacuumed")
+	}
+	return store.New(store.Engine{Write: write, Read: read, Limit: updateLimit, Scrub: scrub, Close: closeAll}, now), nil
+}
+
+// OpenReadOnly connects to a database without writing to it, also while other
+// processes do. Nothing is migrated: it fails unless the database has exactly
+// the migrations of the schemas.
+func OpenReadOnly(ctx context.Context, dsn string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
+	config, err := configure(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.RuntimeParams["default_transaction_read_only"] = "on"
+	read := pool(config, max(4, runtime.GOMAXPROCS(0)))
+	if err := check(ctx, read); err != nil {
+		return nil, errors.Join(err, read.Close())
+	}
+	for _, schema := range schemas {
+		if err := schema.RequireCurrent(ctx, read); err != nil {
+			return nil, errors.Join(unavailable(err, "the database is not one of this program"), read.Close())
+		}
+	}
+	refuse := func(context.Context, string) error {
+		return aims.Errorf(aims.Conflict, nil, "the database is open for reading only")
+	}
+	return store.New(store.Engine{Write: read, Read: read, Scrub: refuse, Close: read.Close}, now), nil
+}
+
+func configure(dsn string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		// The cause quotes the DSN, with its password masked by pgx.
@@ -52,20 +97,7 @@ func Open(ctx context.Context, dsn string, now func() time.Time, schemas ...stor
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 10 * time.Second
 	}
-	write, read := pool(config, 4), pool(config, max(4, runtime.GOMAXPROCS(0)))
-	closeAll := func() error { return errors.Join(read.Close(), write.Close()) }
-	if err := check(ctx, write); err != nil {
-		return nil, errors.Join(err, closeAll())
-	}
-	if err := migrate(ctx, write, schemas); err != nil {
-		return nil, errors.Join(err, closeAll())
-	}
-	// Dead rows are what an erased payload would be read from.
-	scrub := func(ctx context.Context, table string) error {
-		_, err := write.ExecContext(ctx, "VACUUM "+pgx.Identifier{table}.Sanitize())
-		return unavailable(err, "the table could not be vacuumed")
-	}
-	return store.New(store.Engine{Write: write, Read: read, Limit: updateLimit, Scrub: scrub, Close: closeAll}, now), nil
+	return config, nil
 }
 
 func pool(config *pgx.ConnConfig, size int) *sql.DB {

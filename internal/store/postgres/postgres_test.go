@@ -74,26 +74,38 @@ func TestUserThatIsNotAdmitted(t *testing.T) {
 	unavailableSentence(t, err)
 }
 
-// Several processes that start at the same time migrate once.
-func TestProcessesStartTogether(t *testing.T) {
+// schema makes a schema of its own on the test server, and drops it.
+func schema(t *testing.T) (dsn string) {
+	t.Helper()
 	server := testServer(t)
 	admin, err := sql.Open("pgx", server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
 	name := "t" + strings.ToLower(rand.Text())
 	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`)
-	things := store.Schema{Name: "things", Migrations: fstest.MapFS{
-		"00001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (id BIGINT PRIMARY KEY);\nINSERT INTO thing (id) VALUES (1);\n")},
-	}}
+	t.Cleanup(func() {
+		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
+			t.Error(err)
+		}
+		admin.Close()
+	})
+	return server + "&search_path=" + name
+}
+
+var things = store.Schema{Name: "things", Migrations: fstest.MapFS{
+	"00001_things.sql": {Data: []byte("-- +goose Up\nCREATE TABLE thing (id BIGINT PRIMARY KEY);\nINSERT INTO thing (id) VALUES (1);\n")},
+}}
+
+// Several processes that start at the same time migrate once.
+func TestProcessesStartTogether(t *testing.T) {
+	dsn := schema(t)
 	var processes sync.WaitGroup
 	for range 4 {
 		processes.Go(func() {
-			db, err := Open(t.Context(), server+"&search_path="+name, time.Now, things)
+			db, err := Open(t.Context(), dsn, time.Now, things)
 			if err != nil {
 				t.Error(err)
 				return
@@ -115,4 +127,38 @@ func TestProcessesStartTogether(t *testing.T) {
 		})
 	}
 	processes.Wait()
+}
+
+func TestReadOnlyWritesNothing(t *testing.T) {
+	dsn := schema(t)
+	_, err := OpenReadOnly(t.Context(), dsn, time.Now, things)
+	unavailableSentence(t, err) // nothing is there, and nothing is made
+	writer, err := Open(t.Context(), dsn, time.Now, things)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	reader, err := OpenReadOnly(t.Context(), dsn, time.Now, things)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var n int
+	err = reader.View(t.Context(), func(tx *store.Tx) error { return tx.QueryRow("SELECT COUNT(*) FROM thing").Scan(&n) })
+	if err != nil || n != 1 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	err = reader.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec("DELETE FROM thing")
+		return err
+	})
+	if err == nil {
+		t.Error("a database that was opened for reading was written")
+	}
+	newer := store.Schema{Name: "things", Migrations: fstest.MapFS{
+		"00001_things.sql": things.Migrations.(fstest.MapFS)["00001_things.sql"],
+		"00002_more.sql":   {Data: []byte("-- +goose Up\nALTER TABLE thing ADD COLUMN more TEXT;\n")},
+	}}
+	_, err = OpenReadOnly(t.Context(), dsn, time.Now, newer)
+	unavailableSentence(t, err)
 }
