@@ -35,8 +35,9 @@ type Parts struct {
 	Ledger    *ledger.Ledger
 	// PolicyDir reads the server's own policy directory.
 	PolicyDir func() ([]pdp.Source, error)
-	// MayActivate says whether these sources may be put in force over the API.
-	MayActivate func([]pdp.Source) error
+	// Activate puts sources in force, those of the server's own policy directory
+	// when there are none.
+	Activate func(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error)
 	// Status is the state of the installation.
 	Status func(context.Context) (Status, error)
 	// Source is the log as it is now.

@@ -42,21 +42,21 @@ func (a *api) showPolicy() (Policy, error) {
 	return p, err
 }
 
-func (a *api) sources(files []PolicyFile) ([]pdp.Source, error) {
-	if files == nil {
-		return a.PolicyDir()
+func sourcesOf(files []PolicyFile) []pdp.Source {
+	var sources []pdp.Source
+	for _, f := range files {
+		sources = append(sources, pdp.Source{Name: f.Name, Text: []byte(f.Text)})
 	}
-	sources := make([]pdp.Source, len(files))
-	for i, f := range files {
-		sources[i] = pdp.Source{Name: f.Name, Text: []byte(f.Text)}
-	}
-	return sources, nil
+	return sources
 }
 
 func (a *api) checkPolicy(_ context.Context, _ caller, in *policyRequest) (PolicyCheck, error) {
-	sources, err := a.sources(in.Body.Files)
-	if err != nil {
-		return problems(nil, err)
+	sources := sourcesOf(in.Body.Files)
+	if sources == nil {
+		var err error
+		if sources, err = a.PolicyDir(); err != nil {
+			return problems(nil, err)
+		}
 	}
 	losses, err := a.Enforcer.CheckPolicy(sources)
 	if err != nil {
@@ -66,17 +66,7 @@ func (a *api) checkPolicy(_ context.Context, _ caller, in *policyRequest) (Polic
 }
 
 func (a *api) activatePolicy(ctx context.Context, c caller, in *policyRequest) (PolicyCheck, error) {
-	sources, err := a.sources(in.Body.Files)
-	if err != nil {
-		return problems(nil, err)
-	}
-	if len(sources) == 0 {
-		return PolicyCheck{}, aims.Errorf(aims.Invalid, nil, "no policies were given, and this server has no policy directory")
-	}
-	if err := a.MayActivate(sources); err != nil {
-		return PolicyCheck{}, err
-	}
-	done, err := a.Enforcer.ActivatePolicy(ctx, c.Actor, c.Receipt, sources)
+	done, err := a.Activate(ctx, c.Actor, c.Receipt, sourcesOf(in.Body.Files))
 	if err != nil {
 		return problems(done.Losses, err)
 	}

@@ -54,13 +54,13 @@ func (a *App) loadPolicies(ctx context.Context) error {
 // ReloadPolicies puts the policy directory in force. When it fails, the active
 // set stays, and the error is a *ConfigError with the places, where there are any.
 func (a *App) ReloadPolicies(ctx context.Context) error {
-	err := a.reloadPolicies(ctx)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.policyError = ""
+	_, err := a.activate(ctx, aims.System, "", nil)
 	if err == nil {
 		return nil
 	}
+	err = a.placed(err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.policyError = err.Error()
 	if active := a.policies.Active(); active != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -71,29 +71,42 @@ func (a *App) ReloadPolicies(ctx context.Context) error {
 	return err
 }
 
-func (a *App) reloadPolicies(ctx context.Context) error {
-	sources, err := a.directorySources()
+// activate puts sources in force, those of the policy directory when there are
+// none. Where there is a policy directory, others are refused: two sources of
+// truth would undo one another at the next start.
+func (a *App) activate(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
+	own, err := a.directorySources()
 	if err != nil {
-		return a.placed(err)
+		return policy.Activation{}, err
 	}
-	if sources == nil { // policies come over the management API
-		if a.policies.Active() != nil {
-			return nil
-		}
+	switch {
+	case sources == nil && own != nil:
+		sources = own
+	case sources == nil && a.policies.Active() != nil:
+		return policy.Activation{Digest: a.policies.Active().Digest()}, nil
+	case sources == nil:
 		sources = []pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}
+	case own != nil && !slices.EqualFunc(own, sources, sameSource):
+		return policy.Activation{}, aims.Errorf(aims.Conflict, nil, "this server takes its policies from its policy directory, which holds others; "+
+			"change them there, or set policy_dir: none to take them from here only")
 	}
-	done, err := a.enforcer.ActivatePolicy(ctx, aims.System, "", sources)
+	done, err := a.enforcer.ActivatePolicy(ctx, by, decision, sources)
 	if err != nil {
-		return a.placed(err)
+		return done, err
 	}
+	a.mu.Lock()
+	a.policyError = ""
+	a.mu.Unlock()
 	for _, l := range done.Losses {
 		a.log.Warn("policies see an argument of a tool not exactly", "action", l.Action, "argument", l.Argument, "what", l.Text)
 	}
 	if done.Changed {
-		a.log.Info("policies are in force", "digest", done.Digest, "before", done.Before, "files", len(sources))
+		a.log.Info("policies are in force", "digest", done.Digest, "before", done.Before, "files", len(sources), "by", by)
 	}
-	return nil
+	return done, nil
 }
+
+func sameSource(a, b pdp.Source) bool { return a.Name == b.Name && string(a.Text) == string(b.Text) }
 
 // directorySources reads the policy directory; nil when there is none by configuration.
 func (a *App) directorySources() ([]pdp.Source, error) {
@@ -101,22 +114,6 @@ func (a *App) directorySources() ([]pdp.Source, error) {
 		return nil, nil
 	}
 	return policy.LoadDir(a.cfg.PolicyDir)
-}
-
-// mayActivate says whether policies that came over the management API may be
-// put in force. Where there is a policy directory, they must be what it holds:
-// two sources of truth would undo one another at the next start.
-func (a *App) mayActivate(sources []pdp.Source) error {
-	own, err := a.directorySources()
-	if err != nil {
-		return err
-	}
-	same := func(a, b pdp.Source) bool { return a.Name == b.Name && string(a.Text) == string(b.Text) }
-	if own == nil || slices.EqualFunc(own, sources, same) {
-		return nil
-	}
-	return aims.Errorf(aims.Conflict, nil, "this server takes its policies from its policy directory, which holds others; "+
-		"change them there, or set policy_dir: none to take them from here only")
 }
 
 // placed turns what is wrong with policies into problems with their places.
