@@ -159,9 +159,9 @@ func refusalOf(r enforcement.Ruling) refusal {
 func (r refusal) sentence(receipt string) string {
 	var b strings.Builder
 	if r.Verdict == authz.Hold {
-		b.WriteString("This call is held: it was not executed, and somebody has to release it first.")
+		b.WriteString("This request is held: it was not executed, and somebody has to release it first.")
 	} else {
-		b.WriteString("This call was refused by policy and not executed.")
+		b.WriteString("This request was refused and not executed.")
 	}
 	said := map[string]bool{}
 	for _, why := range r.Reasons {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"aims/internal/aims"
@@ -31,7 +32,7 @@ func (g *Gateway) Survey(ctx context.Context) map[string]error {
 func (g *Gateway) survey(ctx context.Context, s *server) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
 	defer cancel()
-	c, release, err := g.pool.take(ctx, s, identity.Principal{Actor: aims.System}, client{})
+	c, release, err := g.pool.take(ctx, s, identity.Principal{Actor: aims.System}, client{capabilities: json.RawMessage(everyCapability)})
 	if err != nil {
 		return err
 	}

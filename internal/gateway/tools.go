@@ -65,8 +65,8 @@ func (c *conn) listed(tool string) bool {
 	if tool == "" || now < c.listedAt.Load()+relistPause.Nanoseconds() {
 		return true
 	}
-	_, ok := c.srv.g.Inventory.Tool(c.srv.name, tool)
-	return ok
+	state, ok := c.srv.g.Inventory.Tool(c.srv.name, tool)
+	return ok && state.Listed
 }
 
 // whole is a server's list, all its pages.
@@ -181,7 +181,7 @@ func (c *conn) ownRequest(link upstream.Link, id int64, method string, params []
 		}
 	}
 	if link.Peer().Modern() {
-		meta, err := upstream.RequestMeta(json.RawMessage(ownInfo), nil, "")
+		meta, err := upstream.RequestMeta(json.RawMessage(ownInfo), json.RawMessage(everyCapability), "")
 		if err != nil {
 			return nil, err
 		}
@@ -195,8 +195,12 @@ func (c *conn) ownRequest(link upstream.Link, id int64, method string, params []
 	}{"2.0", id, method, m})
 }
 
-// ownInfo is how the gateway calls itself to servers.
-const ownInfo = `{"name":"aims","version":"1"}`
+// ownInfo is how the gateway calls itself to servers. It declares every
+// capability, so that servers that adapt their lists to it list everything.
+const (
+	ownInfo         = `{"name":"aims","version":"1"}`
+	everyCapability = `{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}`
+)
 
 // observe shows a list to the inventory.
 func (c *conn) observe(ctx context.Context, items []json.RawMessage) error {

@@ -148,6 +148,8 @@ func (h *house) newSession(path, key string) string {
 type script struct {
 	legacy bool
 	tools  string
+	// capabilities are the server's; empty for some of everything.
+	capabilities string
 	// on answers methods that the script does not answer by itself.
 	on func(w http.ResponseWriter, r *http.Request, m *envelope.Message)
 	// get serves the server's own stream, paged the pages of the list of tools.
@@ -171,7 +173,11 @@ func (s *script) server(t testing.TB, name string) Server {
 	if s.tools == "" {
 		s.tools = scriptTools
 	}
-	server := httptest.NewServer(s)
+	return serveScript(t, name, s)
+}
+
+func serveScript(t testing.TB, name string, handler http.Handler) Server {
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return overHTTP(name, server.URL)
 }
@@ -186,6 +192,13 @@ func (s *script) all(method string) []sent {
 		}
 	}
 	return found
+}
+
+func (s *script) can() string {
+	if s.capabilities != "" {
+		return s.capabilities
+	}
+	return `{"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true}}`
 }
 
 func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -220,13 +233,13 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.WriteHeader(http.StatusAccepted)
 	case method == "server/discover" && !s.legacy:
-		result(`{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true}},"resultType":"complete"}`)
+		result(`{"supportedVersions":["2026-07-28"],"capabilities":` + s.can() + `,"resultType":"complete"}`)
 	case method == "server/discover":
 		http.Error(w, "a session is required", http.StatusBadRequest)
 	case method == "initialize":
 		w.Header().Set("Mcp-Session-Id", "up-1")
 		w.Header().Set("X-Internal", "not for agents")
-		result(`{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true}},"serverInfo":{"name":"script","version":"1"}}`)
+		result(`{"protocolVersion":"2025-11-25","capabilities":` + s.can() + `,"serverInfo":{"name":"script","version":"1"}}`)
 	case method == "tools/list" && s.paged != nil:
 		result(s.paged(&m))
 	case method == "tools/list":
