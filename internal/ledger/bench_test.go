@@ -23,16 +23,18 @@ import (
 //
 // bare-ratio is the throughput as a part of the bare loop's; p50-ratio the
 // median time of a call as a multiple of the bare loop's.
-func BenchmarkAppendLoneCaller(b *testing.B) { benchmarkAppend(b, 1) }
-func BenchmarkAppend64Callers(b *testing.B)  { benchmarkAppend(b, 64) }
-func BenchmarkAppend512Callers(b *testing.B) { benchmarkAppend(b, 512) }
+func BenchmarkAppendLoneCaller(b *testing.B) { benchmarkAppend(b, onSQLite(b), 1) }
+func BenchmarkAppend64Callers(b *testing.B)  { benchmarkAppend(b, onSQLite(b), 64) }
+func BenchmarkAppend512Callers(b *testing.B) { benchmarkAppend(b, onSQLite(b), 512) }
+
+func BenchmarkAppendPostgresLoneCaller(b *testing.B) { benchmarkAppend(b, onPostgres(b), 1) }
+func BenchmarkAppendPostgres64Callers(b *testing.B)  { benchmarkAppend(b, onPostgres(b), 64) }
 
 // rounds alternates the two, so that a noisy machine is noisy to both.
 const rounds = 10
 
-func benchmarkAppend(b *testing.B, callers int) {
+func benchmarkAppend(b *testing.B, at place, callers int) {
 	k := newKeys(b, origin)
-	at := onSQLite(b)
 	o := ledger.Options{Origin: origin, Signer: k.signer, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	l := mustOpen(b, at.open(b), o)
 	id := aims.NewID("rcp")

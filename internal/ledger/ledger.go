@@ -83,6 +83,8 @@ type Ledger struct {
 	// failing is whether the last commit failed. It is the sequencer's.
 	failing bool
 
+	longSearch chan struct{} // of capacity 1: held while one is made
+
 	signing   sync.Mutex // held while a checkpoint is made
 	signed    atomic.Pointer[signedTree]
 	witnesses []*witnessState
@@ -114,6 +116,8 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Ledger, error) {
 		queue:   make(chan *request, queueLength),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
+
+		longSearch: make(chan struct{}, 1),
 	}
 	for _, w := range o.Witnesses {
 		l.witnesses = append(l.witnesses, newWitnessState(w))

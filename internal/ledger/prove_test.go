@@ -279,3 +279,23 @@ func TestPayloads(t *testing.T) {
 		wantCode(t, err, aims.NotFound, "payloads of what is not there")
 	})
 }
+
+// Whatever path is asked for is a tile or an error of the caller.
+func FuzzTilePath(f *testing.F) {
+	k := newKeys(f, origin)
+	l := mustOpen(f, onSQLite(f).open(f), k.options())
+	fill(f, l, 300)
+	h := l.Handler(func(*http.Request) error { return nil })
+	for _, path := range []string{"0/000", "0/001.p/44", "entries/000", "1/000.p/1", "63/x999/000", "0/000.p/257", "-1/000", "entries/x000/000"} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		r := httptest.NewRequest("GET", "/log/tile/", nil)
+		r.URL.Path = "/log/tile/" + path
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Code == 200 && w.Body.Len() == 0 {
+			t.Errorf("%q: %d, %d bytes", path, w.Code, w.Body.Len())
+		}
+	})
+}

@@ -43,7 +43,7 @@ const (
 	pageBytes = 1 << 20
 	// firstRows is how many stored commits are asked for before their size is
 	// known, mostRows how many at most.
-	firstRows = 64
+	firstRows = 8
 	mostRows  = 4096
 	// maxEntries is more than any commit has: a number beyond it was not
 	// written by this package, and would cost memory.
