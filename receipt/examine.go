@@ -145,7 +145,7 @@ type sweep struct {
 func (s *sweep) hash(i int, prefixed []byte) {
 	root := s.b.hasher.sum(prefixed)
 	index := s.b.first + uint64(i)
-	if at := i * len(root); at < len(s.b.hashes) && root != Hash(s.b.hashes[at:at+len(root)]) {
+	if at := i * len(root); at < len(s.b.hashes) && !sameHash(&root, (*Hash)(s.b.hashes[at:])) {
 		s.f.except(hashCheck, entryPlace(index), "its hash is not the stored leaf hash")
 		if g := &s.f.segments[len(s.f.segments)-1]; !g.different {
 			g.differs, g.different = index, true
