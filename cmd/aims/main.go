@@ -49,13 +49,16 @@ type cli struct {
 	Payloads struct {
 		Erase payloadsEraseCmd `cmd:"" help:"Erase inputs, facts and results; the receipts stay."`
 	} `cmd:"" help:"Content beside the log."`
-	Export exportCmd `cmd:"" help:"Write the log to a file that aims-verify reads."`
+	Export exportCmd `cmd:"" help:"Write the log to a directory that aims-verify reads."`
 	Verify verifyCmd `cmd:"" help:"Verify the log of a running server or of a database file."`
 	Status statusCmd `cmd:"" help:"Print the state of the server and of its controls."`
 
 	Witness witnessCmd `cmd:"" help:"Run a witness that cosigns checkpoints of other logs (C2SP tlog-witness)."`
 
+	Bench benchCmd `cmd:"" help:"Measure on this machine what the product promises about speed."`
+
 	DemoServer demoServerCmd `cmd:"" hidden:""`
+	BenchChild benchChildCmd `cmd:"" hidden:""`
 
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 	ExitCodes exitCodesCmd `cmd:"" help:"Print what the exit codes mean."`

@@ -97,10 +97,10 @@ func (a *App) activate(ctx context.Context, by aims.Actor, decision string, sour
 	a.mu.Lock()
 	a.policyError = ""
 	a.mu.Unlock()
-	for _, l := range done.Losses {
-		a.log.Warn("policies see an argument of a tool not exactly", "action", l.Action, "argument", l.Argument, "what", l.Text)
-	}
 	if done.Changed {
+		if n := len(done.Losses); n > 0 {
+			a.log.Info("some arguments of tools cannot be carried over to policies exactly; `aims policy schema` lists them", "arguments", n)
+		}
 		a.log.Info("policies are in force", "digest", done.Digest, "before", done.Before, "files", len(sources), "by", by)
 	}
 	return done, nil
