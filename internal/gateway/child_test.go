@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	otherserver "github.com/mark3labs/mcp-go/server"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"go.uber.org/goleak"
 )
@@ -20,6 +21,8 @@ func TestMain(m *testing.M) {
 		features(nil).Run(context.Background(), &mcp.StdioTransport{})
 	case "sdk with sessions":
 		features([]string{"2025-11-25"}).Run(context.Background(), &mcp.StdioTransport{})
+	case "other":
+		otherserver.ServeStdio(otherFeatures())
 	default:
 		misbehave(mode, os.Stdin, os.Stdout)
 	}

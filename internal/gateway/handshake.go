@@ -307,5 +307,29 @@ func (x *exchange) extension(ctx context.Context) error {
 	s := x.ep.servers[0]
 	name, _ := x.msg.Text(envelope.Name)
 	uri, _ := x.msg.Text(envelope.URI)
-	return x.carry(ctx, s, "", x.simply(s, input(name, uri)))
+	header, err := x.extensionName()
+	if err != nil {
+		return err
+	}
+	return x.carry(ctx, s, header, x.simply(s, input(name, uri)))
+}
+
+// extensionName is the name that the header of an extension's request repeats:
+// which of its params that is, only the extension knows.
+func (x *exchange) extensionName() (string, error) {
+	header := x.header.Get(headerName)
+	if header == "" || !x.client.modern() {
+		return "", nil
+	}
+	text, ok := headerText(header)
+	if !ok {
+		return "", headerMismatch("expected the header Mcp-Name to be readable")
+	}
+	for _, member := range []string{"name", "uri", "taskId"} {
+		var value string
+		if json.Unmarshal(x.member(member), &value) == nil && (value == header || value == text) {
+			return value, nil
+		}
+	}
+	return "", headerMismatch("expected the header Mcp-Name to be the name, uri or taskId in the message's params")
 }

@@ -19,26 +19,27 @@ type session struct {
 	g *Gateway
 	// id is what the agent shows; whoever has it and the agent's credentials
 	// acts in the session, so it is written nowhere. name is what receipts say.
-	id, name  string
-	ep        endpoint
-	principal identity.Principal
-	client    client
-	ids       seenIDs
-	out       outbox
+	id, name string
+	ep       endpoint
+	actor    aims.Actor
+	client   client
+	ids      seenIDs
+	out      outbox
 
 	ctx  context.Context
 	stop context.CancelCauseFunc
 	wg   sync.WaitGroup
 
-	mu       sync.Mutex
-	used     time.Time
-	users    int // HTTP requests in it at the moment
-	logLevel string
-	conns    map[*server]*conn
-	running  map[string]context.CancelCauseFunc
-	asked    map[string]*question
-	lastAsk  int64
-	closed   bool
+	mu        sync.Mutex
+	principal identity.Principal // in the roles of its last request
+	used      time.Time
+	users     int // HTTP requests in it at the moment
+	logLevel  string
+	conns     map[*server]*conn
+	running   map[string]context.CancelCauseFunc
+	asked     map[string]*question
+	lastAsk   int64
+	closed    bool
 }
 
 // sessions are all sessions by their id.
@@ -56,7 +57,7 @@ func (t *sessions) init(g *Gateway) {
 // open starts a session.
 func (t *sessions) open(ep endpoint, p identity.Principal, c client) (*session, error) {
 	s := &session{
-		g: t.g, id: rand.Text(), name: aims.NewID("ses"), ep: ep, principal: p, client: c,
+		g: t.g, id: rand.Text(), name: aims.NewID("ses"), ep: ep, actor: p.Actor, principal: p, client: c,
 		used: t.g.Now(), users: 1, conns: map[*server]*conn{}, running: map[string]context.CancelCauseFunc{},
 		asked: map[string]*question{},
 	}
@@ -78,7 +79,7 @@ func (t *sessions) find(id string, p identity.Principal, ep endpoint) *session {
 	t.mu.Lock()
 	s := t.byID[id]
 	t.mu.Unlock()
-	if s == nil || s.principal.Actor != p.Actor || s.ep.path != ep.path {
+	if s == nil || s.actor != p.Actor || s.ep.path != ep.path {
 		return nil
 	}
 	s.mu.Lock()
@@ -87,6 +88,7 @@ func (t *sessions) find(id string, p identity.Principal, ep endpoint) *session {
 		return nil
 	}
 	s.users++
+	s.principal = p
 	return s
 }
 
@@ -95,8 +97,8 @@ func (t *sessions) remove(s *session, why error) {
 	t.mu.Lock()
 	if t.byID[s.id] == s {
 		delete(t.byID, s.id)
-		if t.of[s.principal.Actor]--; t.of[s.principal.Actor] == 0 {
-			delete(t.of, s.principal.Actor)
+		if t.of[s.actor]--; t.of[s.actor] == 0 {
+			delete(t.of, s.actor)
 		}
 	}
 	t.mu.Unlock()
@@ -134,6 +136,13 @@ func (t *sessions) close() {
 		wg.Go(func() { t.remove(s, errStopping) })
 	}
 	wg.Wait()
+}
+
+// caller is the agent in the roles of its last request.
+func (s *session) caller() identity.Principal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.principal
 }
 
 func (s *session) idleSince(t time.Time) bool {

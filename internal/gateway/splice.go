@@ -27,7 +27,7 @@ func (x *exchange) outbound(t *task, link upstream.Link, more []envelope.Edit) (
 		return upstream.Call{}, err
 	}
 	c := upstream.Call{ID: id, Method: x.method, Body: body}
-	if _, named := nameField(x.method); named {
+	if _, named := nameField(x.method); named || x.g.isExtension(x.method) {
 		c.Name = t.name
 	}
 	if x.method == "tools/call" && link.Peer().Modern() {
