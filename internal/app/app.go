@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,6 +142,11 @@ func (a *App) listen(ctx context.Context) error {
 		return aims.Errorf(aims.Unavailable, err, "%s cannot be listened on", a.cfg.Listen)
 	}
 	a.listener = l
+	if _, port, err := net.SplitHostPort(a.cfg.Listen); err == nil && port == "0" {
+		// Any port was asked for: from here on it is this one.
+		a.cfg.PublicURL = strings.Replace(a.cfg.PublicURL, a.cfg.Listen, l.Addr().String(), 1)
+		a.cfg.Listen = l.Addr().String()
+	}
 	a.onStop("the listener", func(context.Context) error {
 		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			return err
