@@ -160,6 +160,7 @@ func TestAcknowledgedMeansSynced(t *testing.T) {
 // The power fails at any moment: whatever of the unsynced writes reached the
 // medium, every acknowledged receipt is there and the log verifies.
 func TestPowerLoss(t *testing.T) {
+	t.Parallel() // it waits for the disk most of the time
 	d, k := newDisk(t), newKeys(t, origin)
 	o := k.options()
 	o.SignEvery = 5 * time.Millisecond

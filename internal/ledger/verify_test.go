@@ -158,6 +158,7 @@ func TestSourceOfAGrowingLog(t *testing.T) {
 }
 
 func TestErase(t *testing.T) {
+	t.Parallel()
 	eachStore(t, func(t *testing.T, at place) {
 		k, db := newKeys(t, origin), at.open(t)
 		l := mustOpen(t, db, k.options())
