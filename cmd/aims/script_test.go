@@ -36,10 +36,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(verifier)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every process of a race run lasts a second longer
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"port": port, "ready": ready, "gone": gone, "post": post, "setfile": setFile, "eventually": eventually, "tamper": tamper, "replace": replace,
+			"port": port, "ready": ready, "gone": gone, "post": post, "setfile": setFile, "eventually": eventually, "tamper": tamper, "replace": replace, "cutoff": cutOff,
 		},
 	})
 }
@@ -149,4 +150,24 @@ func tamperWith(db *sql.DB, before, after []byte) error {
 		}
 	}
 	return fmt.Errorf("no receipt holds %q", before)
+}
+
+// cutoff DATABASE FILE keeps the newest checkpoint in a file and removes the
+// last commit together with the checkpoints that cover it.
+func cutOff(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	var note []byte
+	ts.Check(db.QueryRow("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1").Scan(&note))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), note, 0o600))
+	var size int64 // of the checkpoint before
+	ts.Check(db.QueryRow("SELECT size FROM log_checkpoint ORDER BY size DESC LIMIT 1 OFFSET 1").Scan(&size))
+	for _, change := range []string{
+		"DELETE FROM log_batch WHERE first >= ?", "DELETE FROM log_vault WHERE first >= ?",
+		"DELETE FROM log_checkpoint WHERE size > ?", "DELETE FROM log_cosignature WHERE size > ?", "UPDATE log_head SET size = ?",
+	} {
+		_, err := db.Exec(change, size)
+		ts.Check(err)
+	}
 }

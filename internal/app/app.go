@@ -111,11 +111,13 @@ func (a *App) Stop() error {
 	a.stopOnce.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(a.cfg.Limits.StopTimeout))
 		defer cancel()
+		a.log.Info("stopping")
 		for i := len(a.stops) - 1; i >= 0; i-- {
 			if err := a.stops[i].do(ctx); err != nil {
 				failures = append(failures, aims.Errorf(aims.Unavailable, err, "%s did not stop in order", a.stops[i].what))
 			}
 		}
+		a.log.Info("stopped")
 	})
 	return errors.Join(failures...)
 }

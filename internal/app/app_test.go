@@ -348,6 +348,74 @@ func bodyFor(url string) string {
 	return `{}`
 }
 
+// Checkpoints are open to anyone, entries to who may read them (C2SP tlog-tiles).
+func TestEntriesOfTheLogNeedARole(t *testing.T) {
+	s := newSite(t, "")
+	a := s.run()
+	admin, _ := a.Bootstrap()
+	agent := s.agentKey(a, "reader")
+	if err := a.ledger.Sign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, key string
+		status    int
+	}{
+		{"/log/checkpoint", "", http.StatusOK},
+		{"/log/tile/entries/000.p/1", "", http.StatusUnauthorized},
+		{"/log/tile/entries/000.p/1", "aims_made_up", http.StatusUnauthorized},
+		{"/log/tile/entries/000.p/1", agent, http.StatusForbidden},
+		{"/log/tile/0/000.p/1", agent, http.StatusForbidden},
+		{"/log/tile/entries/000.p/1", admin, http.StatusOK},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL()+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+c.key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%s with key %.10s: %s, want %d", c.path, c.key, res.Status, c.status)
+		}
+	}
+}
+
+// A client without a token is led to the authorization server (RFC 9728).
+func TestProtectedResourceMetadata(t *testing.T) {
+	remote, _ := remoteServer(t)
+	s := newSite(t, "public_url: https://aims.example.com\noauth: {issuer: \"https://login.example.com\", jwks_url: \"https://login.example.com/keys\"}\n"+
+		"servers:\n  - {name: remote, url: "+remote+"}\n")
+	a := s.run()
+	for _, path := range []string{"/mcp", "/mcp/remote"} {
+		res, err := http.Post("http://"+a.listener.Addr().String()+path, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		want := `resource_metadata="https://aims.example.com` + metadataPath + path + `"`
+		if got := res.Header.Get("WWW-Authenticate"); res.StatusCode != http.StatusUnauthorized || !strings.Contains(got, want) {
+			t.Errorf("%s: %s, %q", path, res.Status, got)
+		}
+		res, err = http.Get("http://" + a.listener.Addr().String() + metadataPath + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Resource string   `json:"resource"`
+			Servers  []string `json:"authorization_servers"`
+		}
+		err = json.NewDecoder(res.Body).Decode(&m)
+		res.Body.Close()
+		if err != nil || m.Resource != "https://aims.example.com"+path || !slices.Equal(m.Servers, []string{"https://login.example.com"}) {
+			t.Errorf("%s: %+v %v", path, m, err)
+		}
+	}
+}
+
 func TestTLS(t *testing.T) {
 	s := newSite(t, "")
 	cert := s.certificate()
