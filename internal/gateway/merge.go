@@ -158,9 +158,10 @@ func (s *server) remember(method string, items []json.RawMessage) {
 			r.uris[uri] = struct{}{}
 		}
 		if text, ok := textMember(item, "uriTemplate"); ok && method == "resources/templates/list" {
-			if _, seen := r.uris[text]; !seen && len(r.templates) < maxTemplates {
+			_, seen := r.uris[text]
+			if pattern := templatePattern(text); !seen && pattern != nil && len(r.templates) < maxTemplates {
 				r.uris[text] = struct{}{}
-				r.templates = append(r.templates, templatePattern(text))
+				r.templates = append(r.templates, pattern)
 			}
 		}
 	}
@@ -169,9 +170,16 @@ func (s *server) remember(method string, items []json.RawMessage) {
 
 var templateExpression = regexp.MustCompile(`\{[^{}]*\}`)
 
+// maxTemplate is the longest URI template that is looked at, in bytes.
+const maxTemplate = 2 << 10
+
 // templatePattern matches what a URI template (RFC 6570) can become, roughly:
-// it finds the server to ask, and the server decides.
+// it finds the server to ask, and the server decides. It is nil for what is no
+// template.
 func templatePattern(template string) *regexp.Regexp {
+	if len(template) > maxTemplate {
+		return nil
+	}
 	var b strings.Builder
 	b.WriteString(`^`)
 	at := 0
@@ -185,7 +193,11 @@ func templatePattern(template string) *regexp.Regexp {
 		at = span[1]
 	}
 	b.WriteString(regexp.QuoteMeta(template[at:]) + `$`)
-	return regexp.MustCompile(b.String()) // quoted text and constants cannot be malformed
+	pattern, err := regexp.Compile(b.String())
+	if err != nil {
+		return nil
+	}
+	return pattern
 }
 
 // rename gives a server's listed item the name that it has on the merged
