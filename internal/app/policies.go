@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"aims/internal/aims"
 	"aims/internal/policy"
@@ -33,7 +34,9 @@ func (a *App) surveyTools(ctx context.Context) error {
 			return err
 		}
 	}
-	for name, err := range a.gateway.Survey(ctx) {
+	listing, cancel := context.WithTimeout(ctx, time.Duration(a.cfg.Limits.ConnectTimeout))
+	defer cancel()
+	for name, err := range a.gateway.Survey(listing) {
 		a.log.Warn("the tools of a server are not known; they are listed when an agent comes", "server", name, "error", err)
 		_, text := aims.Public(err)
 		a.unreachable[name] = text

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aims/internal/api"
+	"aims/receipt"
+)
+
+// Every operation of the management API, read from its own description, turns
+// away who has no key and refuses an agent, and the refusal is in the log.
+func TestEveryManagementOperationIsDecided(t *testing.T) {
+	s := newSite(t, "")
+	a := s.run()
+	agent := s.agentKey(a, "reader")
+	var described struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := s.admin(a).Do(t.Context(), http.MethodGet, "/api/openapi.json", nil, &described); err != nil {
+		t.Fatal(err)
+	}
+	operations := 0
+	for path, methods := range described.Paths {
+		for method := range methods {
+			operations++
+			url := a.URL() + strings.NewReplacer("{key}", "k", "{receipt}", "0", "{digest}", "d").Replace(path)
+			if status, _ := request(t, method, url, ""); status != http.StatusUnauthorized {
+				t.Errorf("%s %s without a key: status %d", method, path, status)
+			}
+			before := a.ledger.Size()
+			status, p := request(t, method, url, agent)
+			if status != http.StatusForbidden || p.Receipt == "" {
+				t.Errorf("%s %s by an agent: status %d, receipt %q", method, path, status, p.Receipt)
+				continue
+			}
+			if leaf, err := a.ledger.Find(t.Context(), p.Receipt); err != nil || leaf.Kind != receipt.RefusalKind || a.ledger.Size() == before {
+				t.Errorf("%s %s: the refusal is not in the log: %v", method, path, err)
+			}
+		}
+	}
+	if operations < 15 {
+		t.Errorf("only %d operations are described", operations)
+	}
+}
+
+func request(t *testing.T, method, url, key string) (int, api.Problem) {
+	t.Helper()
+	var body io.Reader
+	if method == "post" {
+		body = strings.NewReader(bodyFor(url))
+	}
+	req, err := http.NewRequestWithContext(t.Context(), strings.ToUpper(method), url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var p api.Problem
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil && res.StatusCode >= 300 {
+		t.Errorf("%s %s: no problem document: %v", method, url, err)
+	}
+	return res.StatusCode, p
+}
+
+// bodyFor is a body that the operation accepts, so that its decision is reached.
+func bodyFor(url string) string {
+	switch {
+	case strings.HasSuffix(url, "/keys"):
+		return `{"actor":{"type":"agent","id":"x"}}`
+	case strings.HasSuffix(url, "/tools/approve"):
+		return `{"server":"s","tool":"t","pin":"p"}`
+	case strings.HasSuffix(url, "/payloads/erase"):
+		return `{"id":"0","rule":"r"}`
+	}
+	return `{}`
+}
+
+// Checkpoints are open to anyone, entries to who may read them (C2SP tlog-tiles).
+func TestEntriesOfTheLogNeedARole(t *testing.T) {
+	s := newSite(t, "")
+	a := s.run()
+	admin, _ := a.Bootstrap()
+	agent := s.agentKey(a, "reader")
+	if err := a.ledger.Sign(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, key string
+		status    int
+	}{
+		{"/log/checkpoint", "", http.StatusOK},
+		{"/log/tile/entries/000.p/1", "", http.StatusUnauthorized},
+		{"/log/tile/entries/000.p/1", "aims_made_up", http.StatusUnauthorized},
+		{"/log/tile/entries/000.p/1", agent, http.StatusForbidden},
+		{"/log/tile/0/000.p/1", agent, http.StatusForbidden},
+		{"/log/tile/entries/000.p/1", admin, http.StatusOK},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.URL()+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+c.key)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != c.status {
+			t.Errorf("%s with key %.10s: %s, want %d", c.path, c.key, res.Status, c.status)
+		}
+	}
+}
+
+// A client without a token is led to the authorization server (RFC 9728).
+func TestProtectedResourceMetadata(t *testing.T) {
+	remote, _ := remoteServer(t)
+	s := newSite(t, "public_url: https://aims.example.com\noauth: {issuer: \"https://login.example.com\", jwks_url: \"https://login.example.com/keys\"}\n"+
+		"servers:\n  - {name: remote, url: "+remote+"}\n")
+	a := s.run()
+	for _, path := range []string{"/mcp", "/mcp/remote"} {
+		res, err := http.Post("http://"+a.listener.Addr().String()+path, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		want := `resource_metadata="https://aims.example.com` + metadataPath + path + `"`
+		if got := res.Header.Get("WWW-Authenticate"); res.StatusCode != http.StatusUnauthorized || !strings.Contains(got, want) {
+			t.Errorf("%s: %s, %q", path, res.Status, got)
+		}
+		res, err = http.Get("http://" + a.listener.Addr().String() + metadataPath + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Resource string   `json:"resource"`
+			Servers  []string `json:"authorization_servers"`
+		}
+		err = json.NewDecoder(res.Body).Decode(&m)
+		res.Body.Close()
+		if err != nil || m.Resource != "https://aims.example.com"+path || !slices.Equal(m.Servers, []string{"https://login.example.com"}) {
+			t.Errorf("%s: %+v %v", path, m, err)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	s := newSite(t, "")
+	cert := s.certificate()
+	s.write("aims.yaml", "listen: 127.0.0.1:0\ntls: {cert: cert.pem, key: key.pem}\n")
+	a := s.run()
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	res, err := client.Get(a.URL() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || !strings.HasPrefix(a.URL(), "https://") {
+		t.Errorf("%s answered %s", a.URL(), res.Status)
+	}
+}
+
+func (s *site) certificate() *x509.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	s.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return cert
+}
