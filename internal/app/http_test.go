@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -203,4 +204,47 @@ func (s *site) certificate() *x509.Certificate {
 		s.t.Fatal(err)
 	}
 	return cert
+}
+
+// Page by page, the list is the log backwards; a filter leaves out and changes nothing.
+func TestReceiptsAreListedWhole(t *testing.T) {
+	s := newSite(t, "")
+	a := s.run()
+	admin := s.admin(a)
+	agent := s.client(a, s.agentKey(a, "reader"))
+	for range 3 {
+		if err := agent.Do(t.Context(), http.MethodGet, "/api/v1/keys", nil, nil); err == nil {
+			t.Fatal("an agent listed keys")
+		}
+	}
+	read := func(query string) []api.Receipt {
+		var all []api.Receipt
+		for before := ""; ; {
+			var page api.Receipts
+			if err := admin.Do(t.Context(), http.MethodGet, "/api/v1/receipts?limit=3"+query+before, nil, &page); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, page.Receipts...)
+			if page.Next == nil {
+				return all
+			}
+			before = fmt.Sprintf("&before=%d", *page.Next)
+		}
+	}
+	all := read("")
+	for i, r := range all {
+		if want := all[0].Index - uint64(i); r.Index != want {
+			t.Fatalf("entry %d follows, want %d", r.Index, want)
+		}
+	}
+	if all[len(all)-1].Index != 0 {
+		t.Errorf("the list ends at %d", all[len(all)-1].Index)
+	}
+	refused := read("&actor=agent:agent-reader&kind=refusal&action=keys/read")
+	if len(refused) != 3 {
+		t.Errorf("%d refusals of the agent, want 3", len(refused))
+	}
+	if none := read("&session=nobody"); len(none) != 0 {
+		t.Errorf("%d receipts of a session that there never was", len(none))
+	}
 }
