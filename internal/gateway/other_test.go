@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 what the newer revision deprecates, the gateway still has to carry
+
 package gateway
 
 import (

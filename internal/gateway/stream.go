@@ -118,20 +118,6 @@ func (s *stream) status(code int) {
 	s.state = finished
 }
 
-// begun says whether anything was sent.
-func (s *stream) begun() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state != fresh
-}
-
-// over says that nothing more can be sent.
-func (s *stream) over() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state == finished || s.err != nil
-}
-
 func (s *stream) open() error {
 	switch s.state {
 	case finished:
