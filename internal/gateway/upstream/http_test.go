@@ -137,7 +137,9 @@ func TestWhatIsNoAnswer(t *testing.T) {
 		{"HTTP error", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) {
 			http.Error(w, "internal secret", 500)
 		}, "HTTP status 500"},
-		{"credentials refused", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) { http.Error(w, "who?", http.StatusUnauthorized) }, "does not accept the gateway's credentials"},
+		{"credentials refused", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) {
+			http.Error(w, "who?", http.StatusUnauthorized)
+		}, "does not accept the gateway's credentials"},
 		{"broken off", func(w http.ResponseWriter, _ *http.Request, _ *envelope.Message) {
 			w.Header().Set("Content-Length", "100")
 			io.WriteString(w, `{"jsonrpc"`)
