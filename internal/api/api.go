@@ -197,22 +197,13 @@ func stream[In interface {
 	})
 }
 
-// pieces extends the time to write with each piece: a log may be long, a
-// reader that takes nothing is not waited for.
+// pieces notices when the reader takes no more.
 type pieces struct {
 	io.Writer
-	// left is set when the reader takes no more.
 	left error
 }
 
-// pieceTimeout is how long a reader may take for one piece.
-const pieceTimeout = 30 * time.Second
-
 func (p *pieces) Write(b []byte) (int, error) {
-	if w, ok := p.Writer.(http.ResponseWriter); ok {
-		// Best effort: a writer without deadlines is one of a test.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pieceTimeout))
-	}
 	n, err := p.Writer.Write(b)
 	if err != nil {
 		p.left = errLeft

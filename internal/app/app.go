@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -48,6 +49,7 @@ type App struct {
 	gateway   *gateway.Gateway
 	server    *http.Server
 	listener  net.Listener
+	tls       *tls.Config // nil for plain HTTP
 
 	bootstrap identity.Secret
 	controls  []api.Control
@@ -80,6 +82,7 @@ func Start(ctx context.Context, cfg *Config, o Options) (*App, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		a.listen,
+		a.loadTLS,
 		a.openStore,
 		a.openLedger,
 		func(ctx context.Context) error { return a.openParts(ctx, redactor) },

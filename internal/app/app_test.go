@@ -211,7 +211,9 @@ func TestAStartThatFailsUndoesItself(t *testing.T) {
 				t.Errorf("%q does not say %q", err, c.say)
 			}
 			mend()
-			s.run()
+			if _, made := s.run().Bootstrap(); !made {
+				t.Error("the bootstrap token was made by the start that failed, and shown to nobody")
+			}
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -40,38 +39,66 @@ func (c *Config) publicHost() string {
 	return u.Host
 }
 
+// loadTLS reads the listener's certificate, before anything is made that a
+// start that fails later would have shown to nobody.
+func (a *App) loadTLS(context.Context) error {
+	if a.cfg.TLS == nil {
+		return nil
+	}
+	cert, err := tls.LoadX509KeyPair(a.cfg.TLS.Cert, a.cfg.TLS.Key)
+	if err != nil {
+		return aims.Errorf(aims.Invalid, err, "the TLS certificate or key cannot be used")
+	}
+	a.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	return nil
+}
+
 func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", a.gateway)
 	mux.Handle("/mcp/", a.gateway)
 	decisions := authzen.New(a.directory, a.enforcer, authzen.Options{PublicURL: a.cfg.PublicURL, MaxBody: a.cfg.Limits.RequestBytes, Log: a.log})
 	for _, pattern := range authzen.Patterns() {
-		mux.Handle(pattern, decisions)
+		mux.Handle(pattern, timed(decisions))
 	}
 	mux.Handle(hook.Pattern, hook.New(a.directory, a.enforcer, hook.Options{Inventory: a.inventory, Log: a.log, Now: a.now}))
 	if a.cfg.OAuth != nil {
 		mux.HandleFunc("GET "+metadataPath+"/mcp", a.resourceMetadata)
 		mux.HandleFunc("GET "+metadataPath+"/mcp/{server}", a.resourceMetadata)
 	}
-	mux.Handle("/log/", a.ledger.Handler(a.mayReadEntries))
-	mux.Handle("/api/", a.api())
+	mux.Handle("/log/", timed(a.ledger.Handler(a.mayReadEntries)))
+	mux.Handle("/api/", timed(a.api()))
 	mux.HandleFunc("GET /healthz", a.health)
 	return mux
 }
 
+// pieceTimeout is how long a reader may take for one piece of an answer.
+const pieceTimeout = 30 * time.Second
+
+// timed gives each piece of an answer its own deadline: an answer may be long,
+// a reader that takes nothing is not waited for.
+func timed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(timedWriter{w}, r) })
+}
+
+type timedWriter struct{ http.ResponseWriter }
+
+func (t timedWriter) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func (t timedWriter) Write(b []byte) (int, error) {
+	// Best effort: a writer without deadlines is one of a test.
+	_ = http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Now().Add(pieceTimeout))
+	return t.ResponseWriter.Write(b)
+}
+
 func (a *App) serve(context.Context) error {
 	a.server = &http.Server{
-		Handler: a.routes(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: a.routes(), TLSConfig: a.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
-	var l net.Listener = a.listener
-	if a.cfg.TLS != nil {
-		cert, err := tls.LoadX509KeyPair(a.cfg.TLS.Cert, a.cfg.TLS.Key)
-		if err != nil {
-			return aims.Errorf(aims.Invalid, err, "the TLS certificate or key cannot be used")
-		}
-		a.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-		l = tls.NewListener(l, a.server.TLSConfig)
+	l := a.listener
+	if a.tls != nil {
+		l = tls.NewListener(l, a.tls)
 	}
 	a.startLoops()
 	go func() {
