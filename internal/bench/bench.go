@@ -45,9 +45,9 @@ type bench struct {
 // sizes is how much work the measures do. Tests run them small.
 type sizes struct {
 	policies []int         // the numbers of policies that are compared, ascending
-	rounds   int           // how often each side of a comparison is timed
+	batches  int           // how often each set of policies is timed
 	batch    int           // decisions timed together
-	linear   int           // decisions of the linear evaluator timed together
+	rounds   int           // how often each side of the other comparisons is timed
 	lone     int           // operations of a lone caller a round
 	window   time.Duration // how long concurrent callers run a round
 	callers  []int         // concurrent appenders; the last is informative
@@ -60,9 +60,9 @@ type sizes struct {
 func fullSizes(large bool) sizes {
 	s := sizes{
 		policies: []int{10, 100, 1_000, 10_000},
+		batches:  200,
+		batch:    200,
 		rounds:   7,
-		batch:    2_000,
-		linear:   5,
 		lone:     300,
 		window:   time.Second,
 		callers:  []int{1, 64, 512},

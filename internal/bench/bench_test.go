@@ -44,8 +44,8 @@ func smallSizes() sizes {
 	return sizes{
 		policies: []int{10, 20},
 		rounds:   2,
+		batches:  3,
 		batch:    10,
-		linear:   2,
 		lone:     4,
 		window:   20 * time.Millisecond,
 		callers:  []int{1, 4, 8},

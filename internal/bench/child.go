@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"slices"
@@ -46,11 +47,14 @@ func Child(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer
 	if err != nil {
 		return err
 	}
-	err = answer(stdin, out.Encode)
-	if stopErr := stop(); err == nil {
-		err = stopErr
+	asked := make(chan error, 1)
+	go func() { asked <- answer(stdin, out.Encode) }()
+	select {
+	case err = <-asked:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
-	return err
+	return errors.Join(err, stop())
 }
 
 func answer(questions io.Reader, say func(any) error) error {

@@ -50,14 +50,15 @@ func (b *bench) decisions(ctx context.Context) ([]Row, error) {
 
 	took := make([][]float64, len(deciders))
 	var tookLinear []float64
-	for range b.sizes.rounds {
+	for round := range b.sizes.batches {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		for i, d := range deciders {
-			took[i] = append(took[i], each(b.sizes.batch, d.decide))
+		for i := range deciders {
+			i = (i + round) % len(deciders) // each has every place in the order
+			took[i] = append(took[i], each(b.sizes.batch, deciders[i].decide))
 		}
-		tookLinear = append(tookLinear, each(b.sizes.linear, linear))
+		tookLinear = append(tookLinear, each(1, linear))
 	}
 	return decisionRows(deciders, took, tookLinear, allocations(b.sizes.batch, largest.decide)), nil
 }
@@ -166,8 +167,12 @@ func newLinear(d *decider) (func(n int), error) {
 	return func(n int) { cedar.Authorize(all, d.entities, d.requests[n%len(d.requests)]) }, nil
 }
 
-// each is the time of one call of f, in microseconds, of count in a row.
+// each is the time of one call of f, in microseconds, of count in a row, after
+// some that bring back into the caches what was used in between.
 func each(count int, f func(n int)) float64 {
+	for n := range count / 4 {
+		f(n)
+	}
 	start := time.Now()
 	for n := range count {
 		f(n)

@@ -1,6 +1,9 @@
 package bench
 
 import (
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 )
@@ -32,6 +35,22 @@ func TestChildServesAndTellsItsUsage(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A child that is told to end by a signal must not wait for whoever holds its
+// standard input open.
+func TestChildEndsWithItsContext(t *testing.T) {
+	in, out := io.Pipe()
+	defer out.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	first := writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil })
+	if err := Child(ctx, []string{"bare"}, in, first); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestChildThatFailsSaysWhy(t *testing.T) {
 	b := small(t)
