@@ -64,10 +64,10 @@ func Methods() []string {
 // action in the group manage on the resource System.
 func Verbs() []string {
 	return []string{
-		"decisions/close", "decisions/evaluate", "inventory/read",
+		"inventory/read",
 		"keys/create", "keys/read", "keys/revoke", "log/entries",
 		"payloads/erase", "payloads/read", "policy/activate", "policy/check", "policy/read",
-		"receipts/read", "tools/approve",
+		"receipts/read", "tools/approve", "tools/forget",
 	}
 }
 

@@ -34,6 +34,7 @@ type cli struct {
 	Tools struct {
 		List    toolsListCmd    `cmd:"" help:"List the tools behind the gateway, and what changed in those under quarantine."`
 		Approve toolsApproveCmd `cmd:"" help:"Approve the present definition of a tool."`
+		Forget  toolsForgetCmd  `cmd:"" help:"Drop a tool that its server no longer lists."`
 	} `cmd:"" help:"Tools and their pins."`
 	Policy struct {
 		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools; nothing changes."`

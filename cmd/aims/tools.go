@@ -142,3 +142,22 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 	_, err = fmt.Fprintf(std.out, "%s %s is approved as %s\n", c.Server, c.Tool, shortDigest(pin))
 	return err
 }
+
+type toolsForgetCmd struct {
+	server
+	Server string `arg:"" help:"Name of the server."`
+	Tool   string `arg:"" help:"Name of the tool."`
+}
+
+func (c *toolsForgetCmd) Run(ctx context.Context, std streams) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	ask := api.Forgetting{Server: c.Server, Tool: c.Tool}
+	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/forget", ask, nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "%s %s is forgotten; if the server lists it again, it is new\n", c.Server, c.Tool)
+	return err
+}

@@ -28,12 +28,21 @@ type approveToolRequest struct {
 	Body Approval
 }
 
+type forgetToolRequest struct {
+	Credentials
+	Body Forgetting
+}
+
 func (a *api) tools(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/tools", Summary: "List the tools, and what changed in those under quarantine"}, "inventory/read",
 		func(context.Context, caller, *listToolsRequest) ([]Tool, error) { return a.listTools() })
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/approve", Summary: "Put the present definition of a tool in force"}, "tools/approve",
 		func(ctx context.Context, c caller, in *approveToolRequest) (Done, error) {
 			return Done{c.Receipt}, a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
+		})
+	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/forget", Summary: "Drop a tool that its server no longer lists"}, "tools/forget",
+		func(ctx context.Context, c caller, in *forgetToolRequest) (Done, error) {
+			return Done{c.Receipt}, a.Enforcer.ForgetTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool)
 		})
 }
 

@@ -69,6 +69,12 @@ type Approval struct {
 	Pin    string `json:"pin" doc:"the digest that was looked at; another one now in place is a conflict"`
 }
 
+// Forgetting drops a tool that its server no longer lists.
+type Forgetting struct {
+	Server string `json:"server"`
+	Tool   string `json:"tool"`
+}
+
 // PolicyFile is one *.cedar file.
 type PolicyFile struct {
 	Name string `json:"name" maxLength:"255"`

@@ -91,6 +91,8 @@ func bodyFor(url string) string {
 		return `{"actor":{"type":"agent","id":"x"}}`
 	case strings.HasSuffix(url, "/tools/approve"):
 		return `{"server":"s","tool":"t","pin":"p"}`
+	case strings.HasSuffix(url, "/tools/forget"):
+		return `{"server":"s","tool":"t"}`
 	case strings.HasSuffix(url, "/payloads/erase"):
 		return `{"id":"0","rule":"r"}`
 	}

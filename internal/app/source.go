@@ -19,7 +19,7 @@ func OpenSource(ctx context.Context, database string, now func() time.Time) (rec
 	var db *store.DB
 	var err error
 	if isDSN(database) {
-		db, err = postgres.Open(ctx, database, now, Schemas()...)
+		db, err = postgres.OpenReadOnly(ctx, database, now, Schemas()...)
 	} else {
 		db, err = sqlite.OpenReadOnly(ctx, database, now, Schemas()...)
 	}
