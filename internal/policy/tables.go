@@ -65,11 +65,11 @@ func storedSources(ctx context.Context, tx *store.Tx, digest string) ([]pdp.Sour
 	return sources, rows.Err()
 }
 
-// Digests lists the sets that were ever activated, oldest first.
+// Digests lists the sets that were ever activated, sorted.
 func (a *Administration) Digests(ctx context.Context) ([]string, error) {
 	digests := []string{}
 	err := a.db.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT digest FROM policy_set ORDER BY created, digest`)
+		rows, err := tx.QueryContext(ctx, `SELECT digest FROM policy_set ORDER BY digest`)
 		if err != nil {
 			return err
 		}
