@@ -140,6 +140,14 @@ func (x *exchange) carry(ctx context.Context, s *server, name string, ready prep
 		return x.resume(ctx)
 	}
 	call, err := ready(ctx, c)
+	if errors.Is(err, upstream.ErrGone) {
+		release()
+		if c, release, err = x.conn(ctx, s); err == nil {
+			call, err = ready(ctx, c)
+		} else {
+			held = false
+		}
+	}
 	if err != nil {
 		return x.early(ctx, s, err)
 	}
@@ -173,7 +181,11 @@ func mayAsk(method string) bool {
 func (x *exchange) direct(ctx context.Context, t *task, c *conn) error {
 	a, err := x.send(ctx, t, c, nil)
 	if errors.Is(err, upstream.ErrGone) {
-		a, err = x.again(ctx, t)
+		var release func()
+		if c, release, err = x.reconnect(ctx, t); err == nil {
+			a, err = x.send(ctx, t, c, nil)
+			release()
+		}
 	}
 	if err != nil {
 		return x.failed(ctx, t, err)
@@ -182,23 +194,22 @@ func (x *exchange) direct(ctx context.Context, t *task, c *conn) error {
 	return x.relay(ctx, t, a)
 }
 
-// again repeats a request that a server did not execute, because it had
-// forgotten the session, on a new connection.
-func (x *exchange) again(ctx context.Context, t *task) (upstream.Answer, error) {
+// reconnect is a new connection for a request that a server did not execute,
+// because it had forgotten the session. A tool must still be the one that was
+// decided about.
+func (x *exchange) reconnect(ctx context.Context, t *task) (*conn, func(), error) {
 	c, release, err := x.conn(ctx, t.srv)
-	if err != nil {
-		return upstream.Answer{}, err
+	if err != nil || t.method != "tools/call" {
+		return c, release, err
 	}
-	defer release()
-	if t.method == "tools/call" {
-		if err := c.ensureListed(ctx, t.name); err != nil {
-			return upstream.Answer{}, err
+	if err = c.ensureListed(ctx, t.name); err == nil {
+		if state, ok := x.g.Inventory.Tool(t.srv.name, t.name); ok && state.Callable() && state.Pin == t.ruling.Pin {
+			return c, release, nil
 		}
-		if state, ok := x.g.Inventory.Tool(t.srv.name, t.name); !ok || !state.Callable() || state.Pin != t.ruling.Pin {
-			return upstream.Answer{}, aims.Errorf(aims.Unavailable, nil, "the server %s was restarted and shows another definition of the tool", t.srv.name)
-		}
+		err = aims.Errorf(aims.Unavailable, nil, "the server %s was restarted and shows another definition of the tool", t.srv.name)
 	}
-	return x.send(ctx, t, c, nil)
+	release()
+	return nil, nil, err
 }
 
 // send sends the agent's request to the server. More are edits of the message

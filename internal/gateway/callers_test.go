@@ -256,12 +256,34 @@ func TestTooManyAtATime(t *testing.T) {
 	close(release)
 	<-done
 	<-done
-	h.newSession("/mcp/s", h.key)
-	h.newSession("/mcp/s", h.key)
-	if a := h.send(request{body: `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`}); a.status != http.StatusTooManyRequests {
-		t.Errorf("a third session: HTTP %d %s", a.status, a.body)
-	}
 	h.noneOpen()
+}
+
+// TestTooManySessions checks that sessions that programs left behind make room
+// for new ones, and that those in use do not.
+func TestTooManySessions(t *testing.T) {
+	up := &script{}
+	h := newHouse(t, houseOptions{config: Config{Servers: []Server{up.server(t, "s")}, Limits: Limits{Sessions: 2}}})
+	usable := func(session, id string) bool {
+		return h.send(request{session: session, body: `{"jsonrpc":"2.0","id":` + id + `,"method":"ping"}`}).status == http.StatusOK
+	}
+	first, second := h.newSession("/mcp/s", h.key), h.newSession("/mcp/s", h.key)
+	if !usable(first, "1") {
+		t.Fatal("a session cannot be used")
+	}
+	third := h.newSession("/mcp/s", h.key)
+	if !usable(first, "2") || usable(second, "2") || !usable(third, "2") {
+		t.Error("another session made room than the one that was not used for longest")
+	}
+	for _, session := range []string{first, third} {
+		resp, err := h.start(t.Context(), request{method: http.MethodGet, session: session})
+		must(t, err)
+		defer resp.Body.Close()
+	}
+	if a := h.send(request{body: `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}`}); a.status != http.StatusTooManyRequests {
+		t.Errorf("a session beside two in use: HTTP %d %s", a.status, a.body)
+	}
+	h.newSession("/mcp/s", h.other)
 }
 
 // TestSlowReader checks that an agent that does not read its answer loses it

@@ -4,49 +4,84 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 
 	"aims/internal/gateway/envelope"
 	"aims/receipt"
 )
 
-// announcing is a server that announces what a test tells it to: on its own
-// stream when it has sessions, otherwise on each subscriptions/listen.
-func announcing(legacy bool) (*script, chan<- string) {
-	announce := make(chan string)
-	s := library(legacy, `{"uri":"doc://a","name":"a"}`, ``)
-	other := s.on
-	stream := func(w http.ResponseWriter, r *http.Request, meta string) {
-		for {
-			select {
-			case params := <-announce:
-				method, params, _ := cutLast(params)
-				event(w, []byte(`{"jsonrpc":"2.0","method":"`+method+`","params":{`+params+meta+`}}`))
-			case <-r.Context().Done():
-				return
-			}
-		}
-	}
-	s.get = func(w http.ResponseWriter, r *http.Request) {
+// announcing is a server that announces what a test tells it to: on the stream
+// of every session when it has sessions, otherwise on each subscriptions/listen.
+type announcing struct {
+	*script
+	mu      sync.Mutex
+	streams map[chan string]bool
+}
+
+func newAnnouncing(legacy bool) *announcing {
+	a := &announcing{script: library(legacy, `{"uri":"doc://a","name":"a"}`, ``), streams: map[chan string]bool{}}
+	other := a.on
+	a.get = func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		http.NewResponseController(w).Flush()
-		stream(w, r, `"x":1`)
+		a.stream(w, r, `"x":1`)
 	}
-	s.on = func(w http.ResponseWriter, r *http.Request, m *envelope.Message) {
+	a.on = func(w http.ResponseWriter, r *http.Request, m *envelope.Message) {
 		switch m.MethodName() {
 		case "subscriptions/listen":
 			id := string(m.Bytes(envelope.ID))
 			at, _ := m.Member(envelope.Params, "notifications")
 			meta := `"_meta":{"io.modelcontextprotocol/subscriptionId":` + id + `}`
 			event(w, []byte(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":`+string(m.Raw()[at.Start:at.End])+`,`+meta+`}}`))
-			stream(w, r, meta)
+			a.stream(w, r, meta)
 		case "resources/subscribe", "resources/unsubscribe":
 			reply(w, m, `{}`)
 		default:
 			other(w, r, m)
 		}
 	}
-	return s, announce
+	return a
+}
+
+func (a *announcing) stream(w http.ResponseWriter, r *http.Request, meta string) {
+	mine := make(chan string, 8)
+	a.mu.Lock()
+	a.streams[mine] = true
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		delete(a.streams, mine)
+		a.mu.Unlock()
+	}()
+	for {
+		select {
+		case params := <-mine:
+			method, params, _ := cutLast(params)
+			if method == "raw" {
+				event(w, []byte(strings.TrimSuffix(params, ",")))
+				continue
+			}
+			event(w, []byte(`{"jsonrpc":"2.0","method":"`+method+`","params":{`+params+meta+`}}`))
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (a *announcing) announce(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for stream := range a.streams {
+		stream <- what
+	}
+}
+
+func (a *announcing) open() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.streams)
 }
 
 func cutLast(s string) (method, params string, ok bool) {
@@ -67,8 +102,12 @@ func TestListen(t *testing.T) {
 		"stateless": {false, "/mcp/s"}, "with sessions": {true, "/mcp/s"}, "merged, stateless": {false, "/mcp"}, "merged, with sessions": {true, "/mcp"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			up, announce := announcing(test.legacy)
+			up := newAnnouncing(test.legacy)
 			h := newHouse(t, houseOptions{config: Config{Servers: []Server{up.server(t, "s")}}})
+			streams := 1 // of the agent; a server with sessions has one of the survey's too
+			if test.legacy {
+				streams = 2
+			}
 			r := modern("subscriptions/listen", `"notifications":{"toolsListChanged":true,"resourceSubscriptions":["doc://a"]}`)
 			r.path = test.path
 			ctx, leave := context.WithCancel(t.Context())
@@ -89,13 +128,14 @@ func TestListen(t *testing.T) {
 			if at(ack, "params", "notifications", "toolsListChanged") != true || len(at(ack, "params", "notifications", "resourceSubscriptions").([]any)) != 1 {
 				t.Errorf("acknowledged %v", ack)
 			}
+			eventually(t, "the server has somebody to tell", func() bool { return up.open() == streams })
 			if test.legacy {
-				announce <- `notifications/prompts/list_changed`
-				announce <- `notifications/resources/updated "uri":"doc://b"`
+				up.announce(`notifications/prompts/list_changed`)
+				up.announce(`notifications/resources/updated "uri":"doc://b"`)
 			}
-			announce <- `notifications/tools/list_changed`
+			up.announce(`notifications/tools/list_changed`)
 			next("notifications/tools/list_changed")
-			announce <- `notifications/resources/updated "uri":"doc://a"`
+			up.announce(`notifications/resources/updated "uri":"doc://a"`)
 			if m := next("notifications/resources/updated"); at(m, "params", "uri") != "doc://a" {
 				t.Errorf("heard %v", m)
 			}
@@ -116,7 +156,7 @@ func TestListen(t *testing.T) {
 
 // TestStreamOfARevokedKey checks that a key that was revoked hears nothing more.
 func TestStreamOfARevokedKey(t *testing.T) {
-	up, _ := announcing(true)
+	up := newAnnouncing(true)
 	h := newHouse(t, houseOptions{config: Config{Servers: []Server{up.server(t, "s")}}})
 	x := &exchange{g: h.gateway}
 	r, err := http.NewRequest(http.MethodGet, h.url+"/mcp/s", nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -22,10 +23,13 @@ import (
 // back with the answers, while the server waits (2026-07-28, multi round-trip
 // requests).
 type pending struct {
-	g       *Gateway
-	task    *task
-	conn    *conn
+	g    *Gateway
+	task *task
+	conn *conn
+	// release ends the use of conn; again makes a new one for a request that
+	// the server did not execute.
 	release func()
+	again   func(context.Context) (upstream.Link, upstream.Call, error)
 	who     client
 	ask     enforcement.Call // a template for what the server asks
 	bound   [32]byte
@@ -121,8 +125,8 @@ func (x *exchange) detach(ctx context.Context, t *task, c *conn, release func())
 	} else {
 		call, err = x.outbound(t, link, nil)
 	}
+	p.again = func(ctx context.Context) (upstream.Link, upstream.Call, error) { return x.repeat(ctx, p) }
 	if err == nil {
-		call.On = func(m *envelope.Message) error { return p.during(callCtx, link, m) }
 		if !x.g.running.start(x.principal.Actor) {
 			err = exhausted("too many of this agent's requests are under way")
 		} else if actor := x.principal.Actor; !x.g.parked.goes(func() { p.run(callCtx, link, call); x.g.running.end(actor) }) {
@@ -142,11 +146,18 @@ func (x *exchange) detach(ctx context.Context, t *task, c *conn, release func())
 // run makes the call and records its outcome, whether or not an agent is there
 // to hear it.
 func (p *pending) run(ctx context.Context, link upstream.Link, call upstream.Call) {
-	defer p.release()
+	defer func() { p.release() }()
 	defer p.cancel(nil)
 	defer p.task.patience.end()
 	defer context.AfterFunc(p.g.ctx, func() { p.cancel(errStopping) })()
+	call.On = func(m *envelope.Message) error { return p.during(ctx, link, m) }
 	a, err := link.Call(ctx, call)
+	if errors.Is(err, upstream.ErrGone) {
+		if link, call, err = p.again(ctx); err == nil {
+			call.On = func(m *envelope.Message) error { return p.during(ctx, link, m) }
+			a, err = link.Call(ctx, call)
+		}
+	}
 	o := outcomeOf(&a.Message)
 	if text, _ := a.Message.Text(envelope.ResultType); err == nil && text == "input_required" {
 		// Its revision has no such result: what it asks for was never decided.
@@ -179,6 +190,31 @@ func (p *pending) run(ctx context.Context, link upstream.Link, call upstream.Cal
 	p.signal()
 }
 
+// repeat puts a call on a new connection.
+func (x *exchange) repeat(ctx context.Context, p *pending) (upstream.Link, upstream.Call, error) {
+	c, release, err := x.reconnect(ctx, p.task)
+	if err != nil {
+		return nil, upstream.Call{}, err
+	}
+	p.release()
+	p.mu.Lock()
+	p.conn, p.release = c, release
+	p.mu.Unlock()
+	link := c.ready()
+	if link == nil {
+		return nil, upstream.Call{}, errConnClosed
+	}
+	call, err := x.outbound(p.task, link, nil)
+	return link, call, err
+}
+
+// on is the connection that the call runs on.
+func (p *pending) on() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conn
+}
+
 func (p *pending) signal() {
 	select {
 	case p.wake <- struct{}{}:
@@ -188,7 +224,7 @@ func (p *pending) signal() {
 
 // during takes in what the server sends in the course of the call.
 func (p *pending) during(ctx context.Context, link upstream.Link, m *envelope.Message) error {
-	p.conn.note(m)
+	p.on().note(m)
 	if m.Kind == envelope.Request {
 		return p.asked(ctx, link, m)
 	}
@@ -270,7 +306,7 @@ func (x *exchange) attend(ctx context.Context, p *pending) error {
 		}
 		p.mu.Unlock()
 		for i := range messages {
-			out, bad := x.inbound(p.conn, &messages[i])
+			out, bad := x.inbound(p.on(), &messages[i])
 			if bad == nil && out != nil && x.out.send(out) != nil {
 				p.cancel(errAgentLeft)
 			}
@@ -430,7 +466,7 @@ func (x *exchange) resume(ctx context.Context) error {
 // respond hands the agent's answers to the server. What was asked and not
 // answered is asked again.
 func (p *pending) respond(ctx context.Context, responses map[string]json.RawMessage) error {
-	link := p.conn.ready()
+	link := p.on().ready()
 	if link == nil {
 		return errConnClosed
 	}

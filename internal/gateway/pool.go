@@ -80,13 +80,7 @@ func (p *pool) enter(key poolKey) (*pooled, error) {
 	}
 	e := p.entries[key]
 	if e == nil {
-		n := 0
-		for other := range p.entries {
-			if other.srv == key.srv && other.actor == key.actor {
-				n++
-			}
-		}
-		if n >= poolPerAgent {
+		if !p.room(key) {
 			return nil, exhausted("too many connections of this agent with the server " + key.srv.name)
 		}
 		e = &pooled{conn: newConn(key.srv, nil)}
@@ -94,6 +88,32 @@ func (p *pool) enter(key poolKey) (*pooled, error) {
 	}
 	e.uses++
 	return e, nil
+}
+
+// room says whether an agent may have one more connection with a server; the
+// one that was not used for longest makes room. It is called with mu held.
+func (p *pool) room(key poolKey) bool {
+	n := 0
+	var idlest poolKey
+	var since time.Time
+	for other, e := range p.entries {
+		if other.srv != key.srv || other.actor != key.actor {
+			continue
+		}
+		n++
+		if e.uses == 0 && (idlest.srv == nil || e.used.Before(since)) {
+			idlest, since = other, e.used
+		}
+	}
+	if n < poolPerAgent {
+		return true
+	}
+	if idlest.srv == nil {
+		return false
+	}
+	p.wg.Go(p.entries[idlest].conn.close)
+	delete(p.entries, idlest)
+	return true
 }
 
 func (p *pool) leave(e *pooled) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"aims/internal/enforcement"
 	"aims/internal/gateway/envelope"
@@ -30,6 +31,9 @@ type question struct {
 	// answer receives the agent's response, once.
 	answer func(context.Context, *envelope.Message)
 	tell   func([]byte) error // sends to the agent
+	// lapse ends a question that belongs to no call; nil for one that ends with
+	// its call.
+	lapse *time.Timer
 }
 
 // maxQuestions bounds the questions that wait in one session.
@@ -134,10 +138,12 @@ func (s *session) ask(ctx context.Context, q *question, m *envelope.Message) err
 	s.lastAsk++
 	q.key = "aims-" + strconv.FormatInt(s.lastAsk, 10)
 	s.asked[q.key] = q
-	s.mu.Unlock()
 	if q.task != nil {
 		q.task.patience.wait(s.g.limits.InputWait, errNoInput)
+	} else {
+		q.lapse = time.AfterFunc(s.g.limits.InputWait, func() { s.goes(func() { s.lapsed(q) }) })
 	}
+	s.mu.Unlock()
 	key := envelope.AppendString(nil, q.key)
 	edits := []envelope.Edit{m.Replace(envelope.ID, key)}
 	if q.token != nil {
@@ -191,6 +197,7 @@ func (s *session) takeQuestion(key string) *question {
 	q := s.asked[key]
 	delete(s.asked, key)
 	if q == nil || q.task == nil {
+		q.stopLapse()
 		return q
 	}
 	for _, other := range s.asked {
@@ -200,6 +207,25 @@ func (s *session) takeQuestion(key string) *question {
 	}
 	q.task.patience.wait(q.task.srv.timeout, errTimeout) // its turn again
 	return q
+}
+
+func (q *question) stopLapse() {
+	if q != nil && q.lapse != nil {
+		q.lapse.Stop()
+	}
+}
+
+// lapsed gives up a question outside of calls that nobody answered.
+func (s *session) lapsed(q *question) {
+	if s.takeQuestion(q.key) == nil {
+		return
+	}
+	s.g.closeQuestion(s.ctx, q, enforcement.Outcome{Status: receipt.TimedOut, Detail: errNoInput.Error()})
+	if link := q.conn.ready(); link != nil {
+		if err := link.Send(s.ctx, envelope.EncodeError(q.id, codeTimeout, errNoInput.Error(), nil)); err != nil {
+			s.g.Log.Debug("a server could not be told that nobody answers", "server", q.conn.srv.name, "error", err)
+		}
+	}
 }
 
 // answered handles a response of the agent.
@@ -224,6 +250,7 @@ func (s *session) dropQuestions(of *exchange, why error) {
 		if of == nil || q.of == of {
 			dropped = append(dropped, q)
 			delete(s.asked, key)
+			q.stopLapse()
 		}
 	}
 	s.mu.Unlock()
@@ -241,6 +268,7 @@ func (s *session) withdraw(c *conn, id []byte) {
 		if q.conn == c && bytes.Equal(q.id, id) {
 			found = q
 			delete(s.asked, key)
+			q.stopLapse()
 		}
 	}
 	s.mu.Unlock()

@@ -63,15 +63,44 @@ func (t *sessions) open(ep endpoint, p identity.Principal, c client) (*session, 
 	}
 	s.out.init()
 	s.ctx, s.stop = context.WithCancelCause(t.g.ctx)
+	for !t.admit(s) {
+		oldest := t.idlest(p.Actor)
+		if oldest == nil {
+			s.stop(nil)
+			return nil, exhausted("too many sessions of this agent are open")
+		}
+		t.remove(oldest, errIdle)
+	}
+	return s, nil
+}
+
+func (t *sessions) admit(s *session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.of[p.Actor] >= t.g.limits.Sessions {
-		s.stop(nil)
-		return nil, exhausted("too many sessions of this agent are open")
+	if t.of[s.actor] >= t.g.limits.Sessions {
+		return false
 	}
 	t.byID[s.id] = s
-	t.of[p.Actor]++
-	return s, nil
+	t.of[s.actor]++
+	return true
+}
+
+// idlest is the session of an agent that was not used for longest, nil when
+// all are in use: programs that do not end their sessions make room for new ones.
+func (t *sessions) idlest(a aims.Actor) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found *session
+	var since time.Time
+	for _, s := range t.byID {
+		if s.actor != a {
+			continue
+		}
+		if used, idle := s.lastUse(); idle && (found == nil || used.Before(since)) {
+			found, since = s, used
+		}
+	}
+	return found
 }
 
 // find returns the session of an agent at an endpoint, in use from then on.
@@ -146,9 +175,15 @@ func (s *session) caller() identity.Principal {
 }
 
 func (s *session) idleSince(t time.Time) bool {
+	used, idle := s.lastUse()
+	return idle && used.Before(t)
+}
+
+// lastUse is when the session was used last; idle says that it is not in use now.
+func (s *session) lastUse() (used time.Time, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.users == 0 && s.used.Before(t)
+	return s.used, s.users == 0
 }
 
 // leave ends one HTTP request's use of the session.

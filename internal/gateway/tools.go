@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -312,6 +313,14 @@ func (x *exchange) gather(ctx context.Context, s *server) (whole, *task, error) 
 func (x *exchange) readList(ctx context.Context, t *task) (whole, error) {
 	ctx, cancel := x.inTime(ctx, t.srv)
 	defer cancel()
+	w, err := x.readOnce(ctx, t)
+	if errors.Is(err, upstream.ErrGone) {
+		w, err = x.readOnce(ctx, t)
+	}
+	return w, err
+}
+
+func (x *exchange) readOnce(ctx context.Context, t *task) (whole, error) {
 	c, release, err := x.conn(ctx, t.srv)
 	if err != nil {
 		return whole{}, err

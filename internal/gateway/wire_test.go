@@ -155,6 +155,8 @@ type script struct {
 	// get serves the server's own stream, paged the pages of the list of tools.
 	get   http.HandlerFunc
 	paged func(*envelope.Message) string
+	// refuse answers in place of everything else, where it says so.
+	refuse func(http.ResponseWriter, *envelope.Message) bool
 
 	mu   sync.Mutex
 	seen []sent
@@ -222,6 +224,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(envelope.EncodeResult(m.Bytes(envelope.ID), []byte(result)))
 	}
 	switch {
+	case s.refuse != nil && r.Method == http.MethodPost && s.refuse(w, &m):
 	case r.Method == http.MethodGet && s.get != nil:
 		s.get(w, r)
 	case r.Method == http.MethodDelete:

@@ -341,18 +341,40 @@ func (l *httpLink) refused(c Call, resp *http.Response) (Answer, error) {
 	if err := body.readFrom(resp.Body, -1); err == nil {
 		m, err := envelope.Parse(body.b, envelope.Limits{MaxBytes: maxErrorBody, MaxDepth: l.s.cfg.Limits.Depth})
 		addressed := m.Has(envelope.ID) || l.session == ""
-		if err == nil && m.Has(envelope.Error) && addressed && answers(&m, c.ID) {
+		if err == nil && m.Has(envelope.Error) && addressed && answers(&m, c.ID) && !l.outdated(&m) {
 			return Answer{Message: m}, nil
 		}
 	}
-	switch {
-	case resp.StatusCode == http.StatusNotFound && l.session != "":
+	if l.gone4xx(resp.StatusCode) {
+		l.s.forget()
 		l.die()
 		return Answer{}, ErrGone
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+	}
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
 		return Answer{}, failed(nil, "the server %s does not accept the gateway's credentials (HTTP status %d)", l.s.cfg.Name, resp.StatusCode)
 	}
 	return Answer{}, failed(nil, "the server %s answered with HTTP status %d", l.s.cfg.Name, resp.StatusCode)
+}
+
+// codeUnsupportedVersion says that a server does not speak a request's version
+// (2026-07-28).
+const codeUnsupportedVersion = "-32022"
+
+// outdated says that a server no longer speaks what was agreed with it.
+func (l *httpLink) outdated(m *envelope.Message) bool {
+	return l.peer.Modern() && string(m.Bytes(envelope.ErrorCode)) == codeUnsupportedVersion
+}
+
+// gone4xx says that a server did not take a request at all, because it has
+// forgotten the session, or was replaced by one of another revision.
+func (l *httpLink) gone4xx(status int) bool {
+	switch {
+	case l.session != "":
+		return status == http.StatusNotFound
+	case l.peer.Modern():
+		return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+	}
+	return false
 }
 
 // HeaderValue is how a value stands in a header: as it is where a header can

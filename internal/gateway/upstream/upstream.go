@@ -149,6 +149,7 @@ func (s *Server) Open(ctx context.Context, o Opening) (Link, error) {
 		link, err = s.openHTTP(ctx, o, known)
 	}
 	if err != nil {
+		s.forget()
 		s.failed(0)
 		return nil, s.unreachable(ctx, err)
 	}
@@ -176,6 +177,13 @@ func (s *Server) Close() {
 	}
 }
 
+// forget makes the next link ask anew which version the server speaks.
+func (s *Server) forget() {
+	s.mu.Lock()
+	s.known = ""
+	s.mu.Unlock()
+}
+
 const (
 	firstBackoff = 250 * time.Millisecond
 	maxBackoff   = 30 * time.Second
@@ -200,9 +208,9 @@ func (s *Server) failed(after time.Duration) {
 	if !s.OnPipes() {
 		return // a connection costs nothing, and the server may be back at once
 	}
+	s.forget() // it may have been replaced
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known = "" // it may have been replaced
 	if after >= lasting {
 		s.failures = 0
 	}
