@@ -76,13 +76,6 @@ func (o *outbox) unread(reader chan struct{}) {
 	}
 }
 
-// heard says whether somebody reads.
-func (o *outbox) heard() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.reader != nil
-}
-
 // get serves a session's own stream.
 func (x *exchange) get(r *http.Request) error {
 	if err := x.admit(r); err != nil {

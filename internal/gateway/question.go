@@ -92,7 +92,9 @@ func (x *exchange) asked(ctx context.Context, t *task, c *conn, m *envelope.Mess
 	return x.sess.pose(ctx, x.askedCall(t.srv, m.MethodName()), q, link, m)
 }
 
-// unasked handles a server's request outside of any call.
+// unasked handles a server's request outside of any call. Only a connection that
+// belongs to one session has somebody to ask; the question waits until the agent
+// listens, because servers ask as soon as they are initialized.
 func (c *conn) unasked(link upstream.Link, m *envelope.Message) {
 	refuse := func() {
 		answer := envelope.EncodeError(m.Bytes(envelope.ID), envelope.CodeMethodNotFound, "the client cannot be asked outside of a call", nil)
@@ -100,7 +102,7 @@ func (c *conn) unasked(link upstream.Link, m *envelope.Message) {
 			c.srv.g.Log.Debug("a server's request could not be answered", "server", c.srv.name, "error", err)
 		}
 	}
-	if c.sess == nil || !c.sess.out.heard() || c.sess.waiting() >= maxQuestions {
+	if c.sess == nil || c.sess.waiting() >= maxQuestions {
 		c.goes(refuse)
 		return
 	}

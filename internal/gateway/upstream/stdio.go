@@ -287,7 +287,7 @@ func (l *pipeLink) line(line buffer, rate *rate) error {
 // route hands a message to the call that it belongs to.
 func (l *pipeLink) route(a Answer, rate *rate) error {
 	m := &a.Message
-	box := l.owner(m)
+	box, running := l.owner(m)
 	if m.Kind == envelope.Response {
 		// The response to a call that was given up is expected and dropped.
 		if box == nil || !box.finish(a) {
@@ -302,8 +302,8 @@ func (l *pipeLink) route(a Answer, rate *rate) error {
 	if box != nil && m.Kind == envelope.Notification {
 		return nil // counted as one too many or dropped
 	}
-	if m.Kind == envelope.Request {
-		// Without knowing for whom it is, it could reach the wrong person.
+	if m.Kind == envelope.Request && running > 0 {
+		// Without knowing of which call it is, it could reach the wrong person.
 		return l.Send(context.Background(), envelope.EncodeError(m.Bytes(envelope.ID), envelope.CodeInvalidRequest,
 			"the gateway cannot attribute this request to exactly one running call", nil))
 	}
@@ -316,31 +316,33 @@ func (l *pipeLink) route(a Answer, rate *rate) error {
 	return nil
 }
 
-// owner is the call that a message belongs to, nil when that cannot be told.
-func (l *pipeLink) owner(m *envelope.Message) *inbox {
+// owner is the call that a message belongs to, nil when that cannot be told;
+// running is how many calls there are.
+func (l *pipeLink) owner(m *envelope.Message) (box *inbox, running int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	running = len(l.calls)
 	if m.Kind == envelope.Response && m.Has(envelope.ID) {
-		return l.calls[number(m.Bytes(envelope.ID))]
+		return l.calls[number(m.Bytes(envelope.ID))], running
 	}
 	if m.Kind == envelope.Notification {
 		if m.Has(envelope.ProgressToken) {
-			return l.calls[number(m.Bytes(envelope.ProgressToken))]
+			return l.calls[number(m.Bytes(envelope.ProgressToken))], running
 		}
 		if at, ok := m.Member(envelope.Meta, SubscriptionID); ok {
-			return l.calls[number(m.Raw()[at.Start:at.End])]
+			return l.calls[number(m.Raw()[at.Start:at.End])], running
 		}
 		if loose(m) {
-			return nil
+			return nil, running
 		}
 	}
 	// What does not say what it belongs to belongs to the one call there is.
-	if len(l.calls) == 1 {
+	if running == 1 {
 		for _, box := range l.calls {
-			return box
+			return box, running
 		}
 	}
-	return nil
+	return nil, running
 }
 
 // SubscriptionID is the member of _meta that names the subscriptions/listen

@@ -130,6 +130,17 @@ func TestRequestWithoutOneRunningCallIsRefused(t *testing.T) {
 	}
 }
 
+func TestRequestOutsideOfCallsIsAnEvent(t *testing.T) {
+	asked := make(chan string, 1)
+	l := open(t, newServer(t, childConfig(t, "plain"), nil), Opening{Events: func(_ Link, m *envelope.Message) { asked <- m.MethodName() }})
+	if err := l.Send(t.Context(), Notification("notifications/ask", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-asked; got != "roots/list" {
+		t.Errorf("asked %s", got)
+	}
+}
+
 func TestCommandThatKeepsEndingRests(t *testing.T) {
 	now := time.Now()
 	var mu sync.Mutex
