@@ -164,15 +164,23 @@ func (a *agent) hears(t testing.TB, want string) {
 	}
 }
 
-type bearer struct{ key string }
+type bearer struct {
+	key  string
+	over http.RoundTripper
+}
 
 func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+b.key)
-	return http.DefaultTransport.RoundTrip(r)
+	return b.over.RoundTrip(r)
 }
 
 func connect(t testing.TB, h *house, path, version string) *agent {
+	t.Helper()
+	return connectOver(t, h, http.DefaultTransport, path, version)
+}
+
+func connectOver(t testing.TB, h *house, over http.RoundTripper, path, version string) *agent {
 	t.Helper()
 	a := &agent{heard: make(chan string, 100)}
 	hear := func(format string, args ...any) { a.heard <- fmt.Sprintf(format, args...) }
@@ -191,7 +199,7 @@ func connect(t testing.TB, h *house, path, version string) *agent {
 		ResourceUpdatedHandler: func(_ context.Context, r *mcp.ResourceUpdatedNotificationRequest) { hear("updated %s", r.Params.URI) },
 	})
 	client.AddRoots(&mcp.Root{URI: "file:///home"})
-	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: h.url + path, HTTPClient: &http.Client{Transport: bearer{h.key}}},
+	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: h.url + path, HTTPClient: &http.Client{Transport: bearer{h.key, over}}},
 		&mcp.ClientSessionOptions{ProtocolVersion: version})
 	must(t, err)
 	t.Cleanup(func() { session.Close() })
@@ -325,5 +333,31 @@ func cancelled(t *testing.T, h *house, a *agent) {
 	}
 	if got := h.last("tools/call"); got.outcome.Status != receipt.Cancelled {
 		t.Errorf("wait is recorded as %+v", got.outcome)
+	}
+}
+
+// TestOverTLSAndHTTP2 checks that streams, deadlines and the end of a request
+// work where many requests share a connection.
+func TestOverTLSAndHTTP2(t *testing.T) {
+	for _, version := range []string{upstream.Modern, upstream.Legacy} {
+		t.Run(version, func(t *testing.T) {
+			var server *httptest.Server
+			h := newHouse(t, houseOptions{config: Config{Servers: []Server{startUpstream(t, "HTTP with sessions")}}, serve: func(handler http.Handler) string {
+				server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.ProtoMajor != 2 {
+						t.Errorf("a request came over %s", r.Proto)
+					}
+					handler.ServeHTTP(w, r)
+				}))
+				server.EnableHTTP2 = true
+				server.StartTLS()
+				return server.URL
+			}})
+			defer server.Close()
+			a := connectOver(t, h, server.Client().Transport, "/mcp/f", version)
+			everything(t, h, a, "HTTP with sessions", version)
+			a.Close()
+			h.noneOpen()
+		})
 	}
 }
