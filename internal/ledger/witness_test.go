@@ -186,17 +186,6 @@ func TestAnswersThatAreNoCosignature(t *testing.T) {
 	w := newTestWitness(t, "witness.test/a", k.verifier)
 	o := k.options()
 	o.Witnesses = []ledger.Witness{w.config()}
-	var answer string
-	status := 200
-	spoil := func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
-		io.Copy(io.Discard, r.Body)
-		if status == http.StatusConflict {
-			rw.Header().Set("Content-Type", "text/x.tlog.size")
-		}
-		rw.WriteHeader(status)
-		io.WriteString(rw, answer)
-	}
-	w.spoil.Store(&spoil)
 	db := onSQLite(t).open(t)
 	for what, c := range map[string]struct {
 		status int
@@ -214,7 +203,15 @@ func TestAnswersThatAreNoCosignature(t *testing.T) {
 		"a refusal":             {422, "no"},
 		"megabytes":             {200, strings.Repeat("— witness.test/a AAAA\n", 100000)},
 	} {
-		status, answer = c.status, c.answer
+		spoil := func(rw http.ResponseWriter, r *http.Request, _ http.Handler) {
+			io.Copy(io.Discard, r.Body)
+			if c.status == http.StatusConflict {
+				rw.Header().Set("Content-Type", "text/x.tlog.size")
+			}
+			rw.WriteHeader(c.status)
+			io.WriteString(rw, c.answer)
+		}
+		w.spoil.Store(&spoil)
 		l := mustOpen(t, db, o)
 		fill(t, l, 1)
 		mustClose(t, l) // asks for the last checkpoint
