@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -15,6 +16,7 @@ const mostCost = 0.15
 // authzen compares the decision API, every answer with a durable receipt, with
 // an HTTP server that reads the same requests and answers without deciding.
 func (b *bench) authzen(ctx context.Context) (rows []Row, err error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(roomy))
 	i, err := b.install(ctx, "authzen")
 	if err != nil {
 		return nil, err

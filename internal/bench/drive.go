@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,7 @@ func driveLoad(ctx context.Context, args []string, say func(any) error) (func() 
 		name, value, _ := strings.Cut(line, ":")
 		header.Set(name, strings.TrimSpace(value))
 	}
+	debug.SetGCPercent(roomy)
 	c := newCaller(args[0], connections, header, args[3])
 	result, err := load(ctx, connections, time.Duration(seconds*float64(time.Second)), func(ctx context.Context, caller, n int) error {
 		return c.post(ctx, bytes.ReplaceAll(body, []byte(numberMark), strconv.AppendInt(nil, int64(n*connections+caller+1), 10)))

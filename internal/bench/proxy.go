@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -16,6 +17,7 @@ const (
 // proxy compares an MCP call through the gateway, decided and recorded before
 // and after, with the same call straight to the server.
 func (b *bench) proxy(ctx context.Context) (rows []Row, err error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(roomy))
 	i, err := b.install(ctx, "proxy")
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -23,6 +24,7 @@ type transferArguments struct {
 // serveUpstream is an MCP server as the official SDK makes it, whose tools do
 // nothing but answer: what is measured is the way to them and back.
 func serveUpstream(ctx context.Context, _ []string, say func(any) error) (func() error, error) {
+	debug.SetGCPercent(roomy)
 	server := mcp.NewServer(&mcp.Implementation{Name: "payments", Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "transfer_funds", Description: "Transfer money from the company's account."},
 		func(_ context.Context, _ *mcp.CallToolRequest, in transferArguments) (*mcp.CallToolResult, any, error) {
