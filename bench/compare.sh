@@ -90,10 +90,11 @@ policies() {
       close(file)
     }
   }'
-  awk -v n="$n" 'BEGIN {
+  # Several files, because one of aims' may have a megabyte.
+  awk -v n="$n" -v dir="$work/p/policies" 'BEGIN {
     for (i = 0; i < n; i++)
-      printf "@id(\"p%d\")\npermit (principal in Role::\"role-%d\", action == Action::\"desk___tool-%d\", resource)\nwhen { context.input.amount.lessThan(decimal(\"500.0\")) };\n\n", i, int(i / 100), i % 100
-  }' >"$work/p/policies/desk.cedar"
+      printf "@id(\"p%d\")\npermit (principal in Role::\"role-%d\", action == Action::\"desk___tool-%d\", resource)\nwhen { context.input.amount.lessThan(decimal(\"500.0\")) };\n\n", i, int(i / 100), i % 100 >(dir "/desk-" int(i / 1000) ".cedar")
+  }'
   {
     printf 'listen: 127.0.0.1:18642\ndata_dir: data\npolicy_dir: policies\nservers:\n  - name: desk\n    tools:\n'
     for t in $(seq 0 $((tools - 1))); do
