@@ -75,6 +75,7 @@ type stop struct {
 // use is found before anything is touched, and served last, when every control
 // has been fired. When it returns an error, everything is stopped again.
 func Start(ctx context.Context, cfg *Config, o Options) (*App, error) {
+	collectLess()
 	redactor := identity.NewRedactor(cfg.secrets()...)
 	a := &App{
 		cfg: cfg, log: slog.New(redacting(o.Log, redactor)), now: o.Now, started: o.Now().UTC(),
