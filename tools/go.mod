@@ -1,6 +1,6 @@
 module aims/tools
 
-go 1.26.8
+go 1.26.0
 
 tool (
 	github.com/modelcontextprotocol/go-sdk/conformance/everything-server
