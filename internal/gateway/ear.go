@@ -213,6 +213,11 @@ type relay struct {
 // them is not asked without pause.
 const relayPause = 2 * time.Second
 
+// endPause is how long a server on pipes gets for ending one listen before the
+// next: servers that keep subscriptions by their one session drop those of the
+// new listen with those of the old.
+const endPause = 200 * time.Millisecond
+
 // follow starts to hear of the server for the session.
 func (c *conn) follow() {
 	r := &relay{changed: make(chan struct{}, 1)}
@@ -252,6 +257,9 @@ func (c *conn) relayLoop(r *relay) {
 		select {
 		case <-r.changed:
 			stop()
+			if !link.Shared() && pause(c.ctx, endPause) != nil {
+				return
+			}
 			continue
 		case <-over:
 		case <-c.ctx.Done():

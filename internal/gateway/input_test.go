@@ -140,7 +140,7 @@ func TestSealedState(t *testing.T) {
 	}
 	refused("used twice", retry(greet, state, myName))
 	state = ask()
-	now = now.Add(6 * time.Minute)
+	now = now.Add(7 * time.Minute)
 	refused("expired", retry(greet, state, myName))
 }
 
@@ -162,7 +162,7 @@ func TestAnswersThatAreMissing(t *testing.T) {
 	if got := h.last("tools/call").outcome; got.Status != receipt.TimedOut || got.Detail != errNoInput.Error() {
 		t.Errorf("recorded: %+v", got)
 	}
-	eventually(t, "the server is told", func() bool { return len(up.all("notifications/cancelled")) == 1 })
+	eventually(t, "the server is told", func() bool { return len(up.all("notifications/cancelled")) > 0 })
 	if a := h.send(retry(greet, stateOf(third), myName)); a.code() != codeTimeout {
 		t.Errorf("too late: HTTP %d %s", a.status, a.body)
 	}

@@ -354,10 +354,14 @@ func (x *exchange) abandon(p *pending, cause error) error {
 	}
 }
 
+// lateAgents is for how long a call that ended for want of input is kept, so
+// that an agent which comes too late learns that and which receipt says so.
+const lateAgents = time.Minute
+
 // park answers with what the server asks for, and keeps the call for the agent
 // to come back to.
 func (x *exchange) park(p *pending, asks []*parkedAsk) error {
-	t := ticket{expires: x.g.Now().Add(x.g.limits.InputWait)}
+	t := ticket{expires: x.g.Now().Add(x.g.limits.InputWait + lateAgents)}
 	rand.Read(t.call[:]) // never fails
 	requests := map[string]any{}
 	for _, q := range asks {

@@ -110,7 +110,7 @@ func TestAgentThatLeaves(t *testing.T) {
 				t.Errorf("recorded %+v", got)
 			}
 			if legacy {
-				eventually(t, "the server is told", func() bool { return len(up.all("notifications/cancelled")) == 1 })
+				eventually(t, "the server is told", func() bool { return len(up.all("notifications/cancelled")) > 0 })
 			}
 		})
 	}

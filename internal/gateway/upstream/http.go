@@ -30,6 +30,9 @@ const (
 const (
 	// courtesy bounds what is sent to a server after a call or link has ended.
 	courtesy = 2 * time.Second
+	// overtaking is how much earlier a message on one connection may arrive than
+	// one that was sent before it on another.
+	overtaking = 250 * time.Millisecond
 	// drainTime is how long a stream may stay open after its response before
 	// its connection is given up instead of reused.
 	drainTime = 300 * time.Millisecond
@@ -207,13 +210,19 @@ func (l *httpLink) Call(ctx context.Context, c Call) (Answer, error) {
 }
 
 // cancel tells a server with a handshake that nobody waits for a call any more.
-// For the stateless revision, the closed request says so.
+// For the stateless revision, the closed request says so. It says it twice: on
+// its own connection, the first may overtake the call.
 func (l *httpLink) cancel(ctx context.Context, id int64) {
 	l.wg.Go(func() {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), courtesy)
 		defer stop()
-		if err := l.Send(ctx, cancelled(id)); err != nil {
-			l.s.log.Debug("cancelling a call", "error", err)
+		for range 2 {
+			if err := l.Send(ctx, cancelled(id)); err != nil {
+				l.s.log.Debug("cancelling a call", "error", err)
+			}
+			if sleep(l.ctx, overtaking) != nil {
+				return // the whole session ends
+			}
 		}
 	})
 }
