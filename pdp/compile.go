@@ -42,6 +42,8 @@ type rule struct {
 	reason authz.Reason
 	// wholeContext says that the conditions use the context as one value.
 	wholeContext bool
+	// approvable says that the conditions ask for an approval.
+	approvable bool
 	// unordered says that of two errors in the conditions cedar-go finds either.
 	unordered bool
 }
@@ -141,6 +143,7 @@ func newSet(rules []rule, m *model) *Set {
 	for i, r := range rules {
 		s.byID[r.id] = i
 		rules[i].wholeContext = usesWholeContext(r.policy)
+		rules[i].approvable = usesApproval(r.policy)
 		rules[i].unordered = hasRecordLiteral(r.policy)
 	}
 	s.index = newIndex(rules, m)

@@ -106,6 +106,14 @@ func (s *Set) takesUndeclared(action types.EntityUID) bool {
 	return s.model != nil && action.Type == actionType && s.model.requests[string(action.ID)].takesUndeclared
 }
 
+// unknown are the attributes of the action's context that follow from its input.
+func (s *Set) unknown(action types.EntityUID) []types.String {
+	if s.model == nil || action.Type != actionType {
+		return nil
+	}
+	return s.model.requests[string(action.ID)].unknown
+}
+
 // typer turns JSON into Cedar values and gathers what has no place.
 type typer struct {
 	undeclared []string

@@ -10,25 +10,28 @@ import (
 )
 
 // Possible says whether some input could make the request allowed or held. The
-// request's context holds everything but input and undeclared, which are
-// unknown; what it has under these names is ignored.
+// request's context holds what is known of the tool and the run. The input and
+// what follows from it (undeclared, provenance, sinks, budget) and whether there
+// is an approval are unknown; what it has under these names is ignored.
 //
 // It errs to one side only: false means that every input is denied, true may
 // be too hopeful. Whoever hides what is not possible hides nothing that would work.
 func (s *Set) Possible(req cedar.Request, entities types.EntityGetter) bool {
-	return s.possible(req, entities, s.takesUndeclared(req.Action))
+	return s.possible(req, entities, s.unknown(req.Action))
 }
 
-func (s *Set) possible(req cedar.Request, entities types.EntityGetter, undeclared bool) bool {
+func (s *Set) possible(req cedar.Request, entities types.EntityGetter, unknown []types.String) bool {
 	store := overlay{s.model, entities}
 	context := req.Context.Map()
 	if context == nil {
 		context = types.RecordMap{}
 	}
+	for _, name := range []types.String{undeclaredAttribute, provenanceAttribute, sinksAttribute, budgetAttribute, approvalAttribute} {
+		delete(context, name)
+	}
 	context[inputAttribute] = eval.Variable(inputAttribute)
-	delete(context, undeclaredAttribute)
-	if undeclared {
-		context[undeclaredAttribute] = eval.Variable(undeclaredAttribute)
+	for _, name := range unknown {
+		context[name] = eval.Variable(name)
 	}
 	env := eval.Env{
 		Entities: store, Principal: req.Principal, Action: req.Action,
@@ -61,9 +64,10 @@ const (
 
 // foresee evaluates a policy as far as its input does not matter.
 func foresee(env eval.Env, r *rule) outcome {
-	if r.wholeContext {
+	if r.wholeContext || r.approvable {
 		// Partial evaluation would take the stand-ins of the unknown attributes for
-		// values then, and find for example that context == {…} is false.
+		// values then, and find for example that context == {…} is false, or that
+		// an approval, which may or may not be there, is.
 		return sometimes
 	}
 	rest, keep := eval.PartialPolicy(env, (*ast.Policy)(r.policy.AST()))
@@ -81,6 +85,13 @@ func foresee(env eval.Env, r *rule) outcome {
 		return never // an earlier condition is false, or this one errs
 	}
 	return sometimes
+}
+
+// usesApproval says that the conditions ask for an approval.
+func usesApproval(p *cedar.Policy) bool {
+	return slices.ContainsFunc(usesOf((*ast.Policy)(p.AST())).paths, func(path []types.String) bool {
+		return len(path) > 0 && path[0] == approvalAttribute
+	})
 }
 
 func usesWholeContext(p *cedar.Policy) bool {

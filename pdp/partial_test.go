@@ -17,8 +17,11 @@ var inputOperands = []string{
 	"true", "false", "1", `"a"`, "principal", "context", "context.input", "context.input.n", "context.input.b", "context.input has b", "context.undeclared", `context.undeclared.contains("a")`,
 	"context.undeclared.isEmpty()", "context.tool.q", "context.tool.q", "context.tool has q", "context.missing", "context has input", "context has undeclared", `context.input == {}`,
 	`context == {}`, `[context].contains({})`, `[context.input, {}].contains({})`, `{a: context}.a.input.b`, `{a: context.input} == {a: {}}`, `context.input.s like "a*"`, `principal in Role::"a"`, "context.input.n < 3",
-	"if context.input.b then true else context.missing", `if context.tool.q then context.input.b else false`,
+	"if context.input.b then true else context.missing", "context has approval", `context.approval.id == "a"`, "context.sinks.untrusted.isEmpty()", `context.budget.daily == 1`, "context.provenance has a", `if context.tool.q then context.input.b else false`,
 }
+
+// ofCalls are the attributes that follow from the input of a tool's call.
+var ofCalls = []types.String{"undeclared", "provenance", "sinks", "budget"}
 
 // An input that is allowed or held is never called impossible, whatever the
 // policies are; and what is called possible only because nobody can tell is
@@ -30,7 +33,7 @@ func TestPossibleIsSound(t *testing.T) {
 		entities := genEntities().Draw(t, "entities")
 		req := genRequest().Draw(t, "request")
 		req.Context = types.NewRecord(types.RecordMap{"tool": types.NewRecord(types.RecordMap{"q": types.Boolean(rapid.Bool().Draw(t, "q"))})})
-		possible := set.possible(req, entities, true)
+		possible := set.possible(req, entities, ofCalls)
 		answers[map[bool]int{true: 1}[possible]]++
 		for range 20 {
 			context := req.Context.Map()
@@ -38,6 +41,12 @@ func TestPossibleIsSound(t *testing.T) {
 				{}, types.NewRecord(types.RecordMap{"b": types.True, "n": types.Long(1), "s": types.String("ab")}), types.NewRecord(types.RecordMap{"b": types.False, "n": types.Long(5), "s": types.String("b")}),
 			})).Draw(t, "input")
 			context["undeclared"] = rapid.SampledFrom([]types.Set{{}, types.NewSet(types.String("a"))}).Draw(t, "undeclared")
+			context["sinks"] = types.NewRecord(types.RecordMap{"untrusted": rapid.SampledFrom([]types.Set{{}, types.NewSet(types.String("a"))}).Draw(t, "untrusted")})
+			context["budget"] = rapid.SampledFrom([]types.Record{{}, types.NewRecord(types.RecordMap{"daily": types.Long(1)})}).Draw(t, "budget")
+			context["provenance"] = rapid.SampledFrom([]types.Record{{}, types.NewRecord(types.RecordMap{"a": types.Record{}})}).Draw(t, "provenance")
+			if rapid.Bool().Draw(t, "approved") {
+				context["approval"] = types.NewRecord(types.RecordMap{"id": types.String("a")})
+			}
 			complete := req
 			complete.Context = types.NewRecord(context)
 			if got := set.Decide(complete, entities); got.Verdict != authz.Deny && !possible {
@@ -113,7 +122,7 @@ func TestPossibleWithTheWholeContext(t *testing.T) {
 		if got := set.Decide(cedar.Request{Context: types.NewRecord(known)}, nil); !got.Allowed() {
 			t.Fatalf("%v: %+v", policies, got)
 		}
-		if !set.possible(req, nil, true) {
+		if !set.possible(req, nil, ofCalls) {
 			t.Errorf("hidden and works: %v", policies)
 		}
 	}
@@ -123,12 +132,12 @@ func TestPossibleWithTheWholeContext(t *testing.T) {
 func TestPossibleIgnoresForgedInput(t *testing.T) {
 	set := uncheckedSet(t, []string{`permit (principal, action, resource) when { context.input.b };`})
 	forged := cedar.Request{Context: types.NewRecord(types.RecordMap{"input": types.NewRecord(types.RecordMap{"b": types.False})})}
-	if !set.possible(forged, nil, true) {
+	if !set.possible(forged, nil, ofCalls) {
 		t.Error("input was believed")
 	}
 	set = uncheckedSet(t, []string{permitAll, `forbid (principal, action, resource) when { context has undeclared };`})
 	forged = cedar.Request{Context: types.NewRecord(types.RecordMap{"undeclared": types.Set{}})}
-	if !set.possible(forged, nil, false) {
+	if !set.possible(forged, nil, nil) {
 		t.Error("undeclared was believed")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 )
@@ -32,6 +33,15 @@ type Catalog struct {
 	Tools []Tool
 	// Extensions are protocol methods beyond MCP that the configuration lets through.
 	Extensions []string
+	// Budgets are counters that policies compare with a limit.
+	Budgets []Budget
+}
+
+// Budget is a counter of what calls have spent. It stands in context.budget of
+// the actions that it counts.
+type Budget struct {
+	Name    string
+	Actions []string
 }
 
 // Loss is something that the schema could not carry over exactly. What is left
@@ -64,10 +74,15 @@ func Methods() []string {
 // action in the group manage on the resource System.
 func Verbs() []string {
 	return []string{
+		"agents/change", "agents/read", "agents/resume", "agents/suspend",
+		"approvals/deny", "approvals/grant", "approvals/read",
 		"inventory/read",
 		"keys/create", "keys/read", "keys/revoke", "log/entries",
-		"payloads/erase", "payloads/read", "policy/activate", "policy/check", "policy/read",
-		"receipts/read", "tools/approve", "tools/forget",
+		"payloads/erase", "payloads/read",
+		"policy/activate", "policy/approve", "policy/check", "policy/mine", "policy/publish",
+		"policy/read", "policy/replay", "policy/rollback",
+		"receipts/read", "rehearsal/record", "servers/resume", "servers/stop", "sessions/read",
+		"tools/approve", "tools/forget", "tools/label", "trust/change", "trust/read",
 	}
 }
 
@@ -90,23 +105,47 @@ func isGroup(action string) bool {
 // preamble declares the entity types, the groups and the types that contexts share.
 const preamble = `// Generated from the tools' input schemas. Edit the tools, not this file.
 entity Role;
-entity Agent in [Role];
+entity Agent in [Role] = { stage: String, suspended: Bool, operator: String };
 entity Person in [Role];
-entity McpServer;
+entity McpServer = { stopped: Bool };
 entity System;
 
-type Session = { id: String, channel: String, protocol: String };
-type ToolFacts = { pin: String, quarantined: Bool, read_only: Bool, destructive: Bool };
+type Session = {
+  id: String, channel: String, protocol: String,
+  purpose: String, on_behalf_of: String, depth: Long, prompted: Bool,
+  labels: Set<String>, tools: Set<String>, calls: Long, refusals: Long,
+};
+type ToolFacts = {
+  pin: String, quarantined: Bool, read_only: Bool, destructive: Bool,
+  effects: Set<String>, labels: Set<String>, new: Bool, used: Bool, implied: Bool,
+};
+type Provenance = {
+  user: Bool, result: Bool, trusted: Bool, used: Bool, made_up: Bool,
+  labels: Set<String>, sink: String,
+};
+type Sinks = {
+  all: Set<String>, user: Set<String>, used: Set<String>, trusted: Set<String>,
+  untrusted: Set<String>, made_up: Set<String>,
+};
+type Spending = { spent: decimal, after: decimal };
+type Approval = { id: String, roles: Set<String> };
+type Matter = { authors: Set<Person>, roles: Set<Role> };
 type Call = { name?: String, uri?: String };
 
 action "mcp_method";
 action "manage";
 `
 
-// The names of context attributes that Input fills and facts leave out.
+// The names of attributes of a call's context.
 const (
+	// Input fills these, and facts leave them out.
 	inputAttribute      = "input"
 	undeclaredAttribute = "undeclared"
+	// These follow from the input and the run.
+	provenanceAttribute = "provenance"
+	sinksAttribute      = "sinks"
+	budgetAttribute     = "budget"
+	approvalAttribute   = "approval"
 )
 
 // GenerateSchema makes the Cedar schema, as text, of the catalog: the same
@@ -124,7 +163,7 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 		text = appendMethod(text, m, methodGroup)
 	}
 	for _, v := range Verbs() {
-		text = appendAction(text, v, manageGroup, "System", "{ input: {}, session: Session }")
+		text = appendAction(text, v, manageGroup, "System", "{ input: {}, session: Session, matter: Matter }")
 	}
 	for _, m := range slices.Sorted(slices.Values(c.Extensions)) {
 		if m == "" || !nameable(m) {
@@ -134,6 +173,10 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 			return nil, nil, err
 		}
 		text = appendMethod(text, m, extensionGroup)
+	}
+	spending, err := c.spending()
+	if err != nil {
+		return nil, nil, err
 	}
 	var losses []Loss
 	serverName := regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
@@ -149,7 +192,7 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 			return nil, nil, err
 		}
 		input, lost := argumentsOf(t)
-		text = appendTool(text, t, input)
+		text = appendTool(text, t, input, spending[t.Action()])
 		losses = append(losses, lost...)
 	}
 	return text, losses, nil
@@ -182,22 +225,65 @@ func (n names) take(id string) error {
 // is a tool, and one that counts on an argument without asking whether the tool
 // has it is refused before the tool comes that has not.
 func emptyGroups() []byte {
-	text := appendAction(nil, callGroup, "", "McpServer", callContext(shape{kind: recordShape}))
+	text := appendAction(nil, callGroup, "", "McpServer", callContext(shape{kind: recordShape}, nil))
 	return appendAction(text, extensionGroup, "", "McpServer", methodContext)
 }
 
 const methodContext = "{ input: Call, session: Session }"
 
-func callContext(input shape) string {
-	return "{ input: " + string(input.appendCedar(nil)) + ", undeclared: Set<String>, tool: ToolFacts, session: Session }"
+// callContext is the context of a tool's calls: what is known of the tool, of
+// the run, of where each argument came from, and of what was spent.
+func callContext(input shape, budgets []string) string {
+	text := append([]byte("{ input: "), input.appendCedar(nil)...)
+	text = append(text, ", undeclared: Set<String>, tool: ToolFacts, session: Session, provenance: "...)
+	text = appendAttributes(text, slices.Sorted(maps.Keys(input.fields)), "?: Provenance")
+	text = append(text, ", sinks: Sinks, budget: "...)
+	text = appendAttributes(text, budgets, ": Spending")
+	return string(append(text, ", approval?: Approval }"...))
+}
+
+// appendAttributes appends a record type whose attributes are all declared alike.
+func appendAttributes(dst []byte, names []string, declared string) []byte {
+	dst = append(dst, '{')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendQuoted(append(dst, ' '), name)
+		dst = append(dst, declared...)
+	}
+	return append(dst, " }"...)
+}
+
+// spending gives the budgets of each action, sorted.
+func (c Catalog) spending() (map[string][]string, error) {
+	of := map[string][]string{}
+	seen := map[string]bool{}
+	for _, b := range c.Budgets {
+		if b.Name == "" || !nameable(b.Name) {
+			return nil, fmt.Errorf("budget %q is not a name", b.Name)
+		}
+		if seen[b.Name] {
+			return nil, fmt.Errorf("two budgets are named %q", b.Name)
+		}
+		seen[b.Name] = true
+		for _, action := range b.Actions {
+			of[action] = append(of[action], b.Name)
+		}
+	}
+	for action, names := range of {
+		slices.Sort(names)
+		of[action] = slices.Compact(names)
+	}
+	return of, nil
 }
 
 func appendMethod(dst []byte, method, group string) []byte {
 	return appendAction(dst, method, group, "McpServer", methodContext)
 }
 
-func appendTool(dst []byte, t Tool, input shape) []byte {
-	return appendAction(dst, t.Action(), callGroup, "McpServer", callContext(input))
+func appendTool(dst []byte, t Tool, input shape, budgets []string) []byte {
+	return appendAction(dst, t.Action(), callGroup, "McpServer", callContext(input, budgets))
 }
 
 func appendAction(dst []byte, id, group, resource, context string) []byte {

@@ -20,7 +20,7 @@ func one(tb testing.TB, inputSchema string) (string, []Loss) {
 		tb.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(schema), `action "s___t" in [Action::"call_tool"] appliesTo { principal: [Agent, Person], resource: [McpServer], context: { input: `)
-	input, _, ended := strings.Cut(rest, `, undeclared: Set<String>, tool: ToolFacts, session: Session } };`)
+	input, _, ended := strings.Cut(rest, `, undeclared: Set<String>, tool: ToolFacts, session: Session, provenance: {`)
 	if !found || !ended {
 		tb.Fatalf("no action in\n%s", schema)
 	}
@@ -355,7 +355,7 @@ func genFields(depth int) *rapid.Generator[map[string]field] {
 func TestShapesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := shape{kind: recordShape, fields: genFields(3).Draw(t, "input")}
-		text := appendTool([]byte(preamble), Tool{Server: "s", Name: "t"}, want)
+		text := appendTool([]byte(preamble), Tool{Server: "s", Name: "t"}, want, nil)
 		m, problem := parseModel(append(text, emptyGroups()...))
 		if problem != nil {
 			t.Fatalf("%v\n%s", problem, text)

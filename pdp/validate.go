@@ -35,6 +35,8 @@ type requestShape struct {
 	input shape
 	// takesUndeclared says that the context has the set of undeclared names.
 	takesUndeclared bool
+	// unknown are the attributes that depend on the input, besides it.
+	unknown []types.String
 }
 
 const actionType = types.EntityType("Action")
@@ -185,6 +187,11 @@ func requestOf(context resolved.RecordType) requestShape {
 		}
 	}
 	_, r.takesUndeclared = context[undeclaredAttribute]
+	for _, name := range []types.String{undeclaredAttribute, provenanceAttribute, sinksAttribute, budgetAttribute} {
+		if _, ok := context[name]; ok {
+			r.unknown = append(r.unknown, name)
+		}
+	}
 	return r
 }
 

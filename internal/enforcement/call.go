@@ -47,6 +47,17 @@ type Call struct {
 	// Input is the JSON object of a tool's arguments; for other methods
 	// {"name"?, "uri"?}. Empty is the empty object.
 	Input []byte
+	// Matter is what a management verb is about, as far as people had a part in it.
+	Matter Matter
+}
+
+// Matter is what a verb is about: a request that somebody made, a policy that
+// somebody wrote. Whoever made it does not approve it (ISO 42001 5.3).
+type Matter struct {
+	// Authors made it, or have it made on their behalf.
+	Authors []aims.Actor
+	// Roles are those of which one is needed to decide about it.
+	Roles []string
 }
 
 // toolSeparator stands between server and tool in a qualified name.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -198,7 +199,13 @@ func (e *Enforcer) Possible(_ context.Context, c Call) bool {
 // with aims.Denied when it is refused; otherwise the caller does it, names the
 // ruling's receipt in the receipts of the changes, and closes the ruling.
 func (e *Enforcer) Management(ctx context.Context, p identity.Principal, verb string) (Ruling, error) {
-	r, err := e.Decide(ctx, Call{Principal: p, Channel: Management, Method: verb, Action: verb})
+	return e.ManagementOf(ctx, p, verb, Matter{})
+}
+
+// ManagementOf is Management of something that people had a part in, so that
+// policy can keep duties apart.
+func (e *Enforcer) ManagementOf(ctx context.Context, p identity.Principal, verb string, m Matter) (Ruling, error) {
+	r, err := e.Decide(ctx, Call{Principal: p, Channel: Management, Method: verb, Action: verb, Matter: m})
 	if err != nil {
 		return r, err
 	}
@@ -218,10 +225,15 @@ func (e *Enforcer) request(c Call, t inventory.State) (cedar.Request, cedar.Enti
 	if err != nil {
 		return cedar.Request{}, nil, err
 	}
+	on := resource(c)
+	if c.Channel != Management {
+		entities = maps.Clone(entities)
+		entities[on] = cedar.Entity{UID: on, Attributes: cedar.NewRecord(cedar.RecordMap{"stopped": cedar.False})}
+	}
 	return cedar.Request{
 		Principal: principal,
 		Action:    cedar.NewEntityUID("Action", cedar.String(c.Action)),
-		Resource:  resource(c),
+		Resource:  on,
 		Context:   e.records.context(c, t),
 	}, entities, nil
 }

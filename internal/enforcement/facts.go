@@ -42,21 +42,51 @@ type toolFacts struct {
 
 // context is the context of a call without what the input contributes.
 func (r *records) context(c Call, t inventory.State) cedar.Record {
-	session := r.sessions.get(sessionFacts{c.Session, c.Channel, c.Protocol}, func(f sessionFacts) cedar.Record {
-		return cedar.NewRecord(cedar.RecordMap{
-			"id": cedar.String(f.id), "channel": cedar.String(f.channel), "protocol": cedar.String(f.protocol),
-		})
-	})
+	session := r.sessions.get(sessionFacts{c.Session, c.Channel, c.Protocol}, newSession)
+	if c.Channel == Management {
+		return cedar.NewRecord(cedar.RecordMap{"session": session, "matter": c.Matter.record()})
+	}
 	if c.Tool == "" {
 		return cedar.NewRecord(cedar.RecordMap{"session": session})
 	}
-	tool := r.tools.get(toolFacts{t.Pin, t.Quarantined, t.ReadOnly, t.Destructive}, func(f toolFacts) cedar.Record {
-		return cedar.NewRecord(cedar.RecordMap{
-			"pin": cedar.String(f.pin), "quarantined": cedar.Boolean(f.quarantined),
-			"read_only": cedar.Boolean(f.readOnly), "destructive": cedar.Boolean(f.destructive),
-		})
+	tool := r.tools.get(toolFacts{t.Pin, t.Quarantined, t.ReadOnly, t.Destructive}, newTool)
+	return cedar.NewRecord(cedar.RecordMap{
+		"session": session, "tool": tool, "provenance": cedar.Record{}, "budget": cedar.Record{},
+		"sinks": cedar.NewRecord(cedar.RecordMap{
+			"all": cedar.Set{}, "user": cedar.Set{}, "used": cedar.Set{}, "trusted": cedar.Set{}, "untrusted": cedar.Set{}, "made_up": cedar.Set{},
+		}),
 	})
-	return cedar.NewRecord(cedar.RecordMap{"session": session, "tool": tool})
+}
+
+func newSession(f sessionFacts) cedar.Record {
+	return cedar.NewRecord(cedar.RecordMap{
+		"id": cedar.String(f.id), "channel": cedar.String(f.channel), "protocol": cedar.String(f.protocol),
+		"purpose": cedar.String(""), "on_behalf_of": cedar.String(""), "depth": cedar.Long(0), "prompted": cedar.False,
+		"labels": cedar.Set{}, "tools": cedar.Set{}, "calls": cedar.Long(0), "refusals": cedar.Long(0),
+	})
+}
+
+func newTool(f toolFacts) cedar.Record {
+	return cedar.NewRecord(cedar.RecordMap{
+		"pin": cedar.String(f.pin), "quarantined": cedar.Boolean(f.quarantined),
+		"read_only": cedar.Boolean(f.readOnly), "destructive": cedar.Boolean(f.destructive),
+		"effects": cedar.Set{}, "labels": cedar.Set{}, "new": cedar.False, "used": cedar.False, "implied": cedar.False,
+	})
+}
+
+// record is the matter as policies see it.
+func (m Matter) record() cedar.Record {
+	authors := make([]cedar.Value, 0, len(m.Authors))
+	for _, a := range m.Authors {
+		if a.Type == aims.PersonType {
+			authors = append(authors, cedar.NewEntityUID("Person", cedar.String(a.ID)))
+		}
+	}
+	roles := make([]cedar.Value, len(m.Roles))
+	for i, role := range m.Roles {
+		roles[i] = cedar.NewEntityUID("Role", cedar.String(role))
+	}
+	return cedar.NewRecord(cedar.RecordMap{"authors": cedar.NewSet(authors...), "roles": cedar.NewSet(roles...)})
 }
 
 // cache keeps records by the facts that they are made of.
@@ -137,8 +167,9 @@ func newMember(caller identity.Principal) (*member, error) {
 	for i, r := range caller.Roles {
 		roles[i] = cedar.NewEntityUID("Role", cedar.String(r))
 	}
-	return &member{
-		roles: slices.Clone(caller.Roles), uid: uid,
-		entities: cedar.EntityMap{uid: {UID: uid, Parents: cedar.NewEntityUIDSet(roles...)}},
-	}, nil
+	entity := cedar.Entity{UID: uid, Parents: cedar.NewEntityUIDSet(roles...)}
+	if kind == "Agent" {
+		entity.Attributes = cedar.NewRecord(cedar.RecordMap{"stage": cedar.String(""), "suspended": cedar.False, "operator": cedar.String("")})
+	}
+	return &member{roles: slices.Clone(caller.Roles), uid: uid, entities: cedar.EntityMap{uid: entity}}, nil
 }
