@@ -71,6 +71,47 @@ func (b *batch) admit(e *Entry, open *openDecisions) error {
 	return nil
 }
 
+// maxThen bounds how many entries stand behind that of a change: with a full
+// queue of such changes, a commit still has fewer than maxEntries.
+const maxThen = 32
+
+// admissible checks and admits the entries of one change.
+func (b *batch) admissible(entries []Entry, open *openDecisions) error {
+	if len(entries) > 1+maxThen {
+		return aims.Errorf(aims.Invalid, nil, "%d receipts stand behind another, at most %d", len(entries)-1, maxThen)
+	}
+	closes := map[uint64]bool{}
+	for i := range entries {
+		e := &entries[i]
+		if i > 0 && len(e.Then) > 0 {
+			return aims.Errorf(aims.Invalid, nil, "a receipt that stands behind another has receipts behind it")
+		}
+		if err := e.check(); err != nil {
+			return err
+		}
+		if err := b.admit(e, open); err != nil {
+			return err
+		}
+		if e.Kind == receipt.OutcomeKind {
+			if closes[e.Closes] {
+				return aims.Errorf(aims.Conflict, nil, "entry %d is closed twice by one change", e.Closes)
+			}
+			closes[e.Closes] = true
+		}
+	}
+	return nil
+}
+
+// addAll places the admissible entries of one change, and returns where the
+// first stands.
+func (b *batch) addAll(entries []Entry) (Ref, error) {
+	first, err := b.add(&entries[0])
+	for i := 1; i < len(entries) && err == nil; i++ {
+		_, err = b.add(&entries[i])
+	}
+	return first, err
+}
+
 // add places a checked and admitted entry at the end of the batch.
 func (b *batch) add(e *Entry) (Ref, error) {
 	h := receipt.Header{Kind: e.Kind, Index: b.first + uint64(len(b.hashes)), Closes: e.Closes, Time: b.time}

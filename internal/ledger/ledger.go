@@ -34,6 +34,11 @@ type Entry struct {
 	Closes   uint64 // with OutcomeKind: the index of the decision
 	Body     []byte // as receipt.Encode makes it, at most MaxBody
 	Payloads []Payload
+	// Then are entries that stand behind this one, stored together with it or
+	// not at all: what follows from one change, such as a held call and the
+	// approval that it asks for. Only Change takes them, and they have none of
+	// their own.
+	Then []Entry
 }
 
 // MaxBody is the largest body: what receipt.MaxLeaf leaves beside the longest
@@ -161,6 +166,9 @@ func (l *Ledger) start(ctx context.Context) error {
 // until ctx ended, and Unavailable when it could not be stored. It must not be
 // called within a transaction of the same database, which it would wait for.
 func (l *Ledger) Append(ctx context.Context, e Entry) (Ref, error) {
+	if len(e.Then) > 0 {
+		return Ref{}, aims.Errorf(aims.Invalid, nil, "several receipts are appended by a change only")
+	}
 	if err := e.check(); err != nil {
 		return Ref{}, err
 	}
@@ -168,7 +176,8 @@ func (l *Ledger) Append(ctx context.Context, e Entry) (Ref, error) {
 }
 
 // Change runs fn in the transaction that also appends the entry that fn
-// returns: the state and its receipt are stored together or not at all. fn
+// returns, and returns where that one stands: the state and its receipt are
+// stored together or not at all. fn
 // runs under a savepoint and may be run again when the commit is retried; its
 // error is returned as it is. fn must use nothing but the transaction to reach
 // the database: another write would wait for this one for ever.

@@ -237,6 +237,18 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 			return ledger.Entry{Kind: "gossip", Body: []byte("{}")}, put(tx, 13)
 		},
 		"closing what is not open": func(tx *store.Tx) (ledger.Entry, error) { return outcome(aims.NewID("rcp"), 77, "x"), put(tx, 14) },
+		"a second receipt that cannot be": func(tx *store.Tx) (ledger.Entry, error) {
+			return followed(event("never"), event("never"), ledger.Entry{Kind: "gossip", Body: []byte("{}")}), put(tx, 15)
+		},
+		"a second receipt that closes what is not open": func(tx *store.Tx) (ledger.Entry, error) {
+			return followed(event("never"), outcome(aims.NewID("rcp"), 77, "x")), put(tx, 16)
+		},
+		"receipts behind receipts behind receipts": func(tx *store.Tx) (ledger.Entry, error) {
+			return followed(event("never"), followed(event("never"), event("never"))), put(tx, 17)
+		},
+		"too many receipts": func(tx *store.Tx) (ledger.Entry, error) {
+			return followed(event("never"), slices.Repeat([]ledger.Entry{event("never")}, 33)...), put(tx, 18)
+		},
 	}
 	eachStore(t, func(t *testing.T, at place) {
 		k, db := newKeys(t, origin), at.open(t)
@@ -288,6 +300,54 @@ func TestChangeIsAllOrNothing(t *testing.T) {
 		if slices.ContainsFunc(leaves, func(l ledger.Leaf) bool { return strings.Contains(string(l.Body), "never") }) {
 			t.Error("the receipt of a change that failed is in the log")
 		}
+	})
+}
+
+// followed is an entry with others behind it.
+func followed(e ledger.Entry, then ...ledger.Entry) ledger.Entry {
+	e.Then = then
+	return e
+}
+
+// What follows from a change stands right behind it, whatever else is in the
+// same commit, and no decision is closed twice in it.
+func TestReceiptsOfOneChangeStandTogether(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		l := mustOpen(t, db, k.options())
+		id := aims.NewID("rcp")
+		held := mustAppend(t, l, decision(id, "s"))
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { mustAppend(t, l, event("beside")) })
+			wg.Go(func() {
+				ref, err := l.Change(t.Context(), func(*store.Tx) (ledger.Entry, error) {
+					return followed(event("one"), event("two"), event("three")), nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for i, want := range []string{"one", "two", "three"} {
+					leaf, err := l.Entry(t.Context(), ref.Index+uint64(i))
+					if err != nil || !strings.Contains(string(leaf.Body), want) {
+						t.Errorf("entry %d: %s, %v, want %s", ref.Index+uint64(i), leaf.Body, err, want)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		_, err := l.Change(t.Context(), func(*store.Tx) (ledger.Entry, error) {
+			return followed(outcome(id, held.Index, "x"), outcome(id, held.Index, "x")), nil
+		})
+		if codeOf(err) != aims.Conflict {
+			t.Errorf("closing a decision twice at once: %v", err)
+		}
+		if _, err := l.Append(t.Context(), followed(event("one"), event("two"))); codeOf(err) != aims.Invalid {
+			t.Errorf("several without a change: %v", err)
+		}
+		mustClose(t, l)
+		mustVerify(t, k.verify(t, db))
 	})
 }
 

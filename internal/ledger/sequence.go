@@ -316,16 +316,14 @@ func (l *Ledger) place(tx *store.Tx, b *batch, r *request) error {
 		return err
 	}
 	entry, err := callChange(tx, r.change)
+	entries := append([]Entry{entry}, entry.Then...)
 	if err == nil {
-		err = entry.check()
-	}
-	if err == nil {
-		err = b.admit(&entry, &l.open)
+		err = b.admissible(entries, &l.open)
 	}
 	if err == nil {
 		// A statement that failed and whose error fn swallowed shows here.
 		if _, err = tx.Exec("RELEASE SAVEPOINT change"); err == nil {
-			r.ref, err = b.add(&entry)
+			r.ref, err = b.addAll(entries)
 			return err
 		}
 		err = aims.Errorf(aims.Unavailable, err, "the change could not be stored: nothing was done")
