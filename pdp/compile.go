@@ -35,11 +35,21 @@ type Set struct {
 	index   index
 }
 
+// Rule is one policy of a set: what it says when it determines a decision,
+// and where its text starts.
+type Rule struct {
+	authz.Reason
+	File         string
+	Line, Column int
+	Cedar        *cedar.Policy
+}
+
 // rule is a policy with what a decision needs of it, computed once.
 type rule struct {
 	id     types.PolicyID
 	policy *cedar.Policy
 	reason authz.Reason
+	place  Problem // without message
 	// wholeContext says that the conditions use the context as one value.
 	wholeContext bool
 	// approvable says that the conditions ask for an approval.
@@ -160,6 +170,15 @@ func (s *Set) Sources() []Source { return cloneSources(s.sources) }
 // Schema returns the Cedar schema that the set was checked against.
 func (s *Set) Schema() []byte { return slices.Clone(s.schema) }
 
+// Rules are the policies of the set, sorted by id.
+func (s *Set) Rules() []Rule {
+	rules := make([]Rule, len(s.rules))
+	for i, r := range s.rules {
+		rules[i] = Rule{Reason: r.reason, File: r.place.File, Line: r.place.Line, Column: r.place.Column, Cedar: r.policy}
+	}
+	return rules
+}
+
 func cloneSources(in []Source) []Source {
 	out := make([]Source, len(in))
 	for i, s := range in {
@@ -191,7 +210,6 @@ func digest(sources []Source, schema []byte) string {
 type compiler struct {
 	checker  *checker // nil where the schema is unusable
 	rules    []rule
-	places   []Problem // of each rule, without message
 	problems []Problem
 }
 
@@ -215,16 +233,15 @@ func (c *compiler) source(s Source) {
 			found.Message = m
 			c.problems = append(c.problems, found)
 		}
-		c.rules = append(c.rules, rule{id: types.PolicyID(at.Policy), policy: p.policy, reason: reason})
-		c.places = append(c.places, at)
+		c.rules = append(c.rules, rule{id: types.PolicyID(at.Policy), policy: p.policy, reason: reason, place: at})
 	}
 }
 
 // ids reports ids that more than one policy has.
 func (c *compiler) ids() {
 	first := map[types.PolicyID]Problem{}
-	for i, r := range c.rules {
-		at := c.places[i]
+	for _, r := range c.rules {
+		at := r.place
 		if before, twice := first[r.id]; twice {
 			at.Message = fmt.Sprintf("the id is that of the policy at %s:%d:%d", before.File, before.Line, before.Column)
 			c.problems = append(c.problems, at)

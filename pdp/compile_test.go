@@ -374,3 +374,25 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+func TestRules(t *testing.T) {
+	schema, _, err := GenerateSchema(Catalog{Tools: []Tool{{Server: "s", Name: "t"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := Compile([]Source{
+		{Name: "b.cedar", Text: []byte("\n@id(\"z\") @reason(\"why\") permit (principal, action == Action::\"s___t\", resource);")},
+		{Name: "a.cedar", Text: []byte("forbid (principal, action == Action::\"s___t\", resource);")},
+	}, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range set.Rules() {
+		got = append(got, fmt.Sprintf("%s %s %q %s:%d:%d", r.Policy, r.Effect, r.Text, r.File, r.Line, r.Column))
+	}
+	want := []string{`a.cedar#1 forbid "" a.cedar:1:1`, `z permit "why" b.cedar:2:1`}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
