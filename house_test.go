@@ -33,9 +33,11 @@ var house = map[string]room{
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
 		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
+	"internal/strict": {1, "one YAML document into one Go value, with the line of everything that is wrong", []string{"go.yaml.in/yaml/v3"}},
+
 	"internal/store": {2, "a database and its transactions; knows no table", nil},
 
-	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "github.com/pressly/goose/v3"}},
+	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
 	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
 	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},

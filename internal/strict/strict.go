@@ -1,0 +1,172 @@
+// Package strict reads one YAML document into one Go value, and says of
+// everything that is wrong with it where it stands. A key that is misspelt, given
+// twice or of the wrong kind is a rule that its author believes in and that
+// does not hold.
+package strict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Problem is one thing that is wrong with a document.
+type Problem struct {
+	File string
+	Line int // from 1; 0 where there is no place
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Text
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
+}
+
+// Error lists everything that is wrong with a document, by line.
+type Error struct{ Problems []Problem }
+
+func (e *Error) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Document knows where in a file each value stands, for what is wrong with the
+// values themselves.
+type Document struct {
+	file     string
+	lines    map[string]int // "tests[1].request.agent" → line
+	problems []Problem
+}
+
+// maxDepth bounds recursion on a hostile file.
+const maxDepth = 64
+
+// Decode reads a document into out, a pointer to a struct or a slice whose
+// fields have yaml tags. An empty document leaves out as it is. Anchors, aliases
+// and merge keys are refused: what a document says stands where it is read.
+// The error is an *Error.
+func Decode(file string, text []byte, out any) (*Document, error) {
+	d := &Document{file: file, lines: map[string]int{}}
+	var doc, second yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return d, nil
+		}
+		d.yamlError(err)
+		return nil, d.Err()
+	}
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		d.problem(second.Line, "a second YAML document; a file is one")
+		return nil, d.Err()
+	}
+	if len(doc.Content) == 0 {
+		return d, nil
+	}
+	d.walk(doc.Content[0], reflect.TypeOf(out).Elem(), "", 0)
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if err := doc.Content[0].Decode(out); err != nil {
+		d.yamlError(err)
+		return nil, d.Err()
+	}
+	return d, nil
+}
+
+// Err is everything that was reported, nil for nothing.
+func (d *Document) Err() error {
+	if len(d.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.problems, func(a, b Problem) int { return a.Line - b.Line })
+	return &Error{d.problems}
+}
+
+// Line is where the value at a path such as tests[1].request stands, or the
+// nearest value above it that the file has; 0 for none.
+func (d *Document) Line(path string) int {
+	for path != "" {
+		if line, ok := d.lines[path]; ok {
+			return line
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return 0
+}
+
+// Wrong reports that the value at a path is wrong.
+func (d *Document) Wrong(path, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if path != "" {
+		text = path + ": " + text
+	}
+	d.problem(d.Line(path), "%s", text)
+}
+
+// maxProblems bounds what is said about one file.
+const maxProblems = 100
+
+func (d *Document) problem(line int, format string, args ...any) {
+	if len(d.problems) < maxProblems {
+		d.problems = append(d.problems, Problem{File: d.file, Line: line, Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// yamlError turns the decoder's own messages, which carry the line in their
+// text, into problems.
+func (d *Document) yamlError(err error) {
+	place := regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): (.*)$`)
+	messages := []string{err.Error()}
+	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
+		messages = t.Errors
+	}
+	for _, m := range messages {
+		line := 0
+		if found := place.FindStringSubmatch(m); found != nil {
+			line, _ = strconv.Atoi(found[1]) // digits, of a text that is in memory
+			m = found[2]
+		}
+		d.problem(line, "%s", strings.TrimPrefix(m, "yaml: "))
+	}
+}
+
+// Duration is written as Go writes it (90s, 15m) or in whole days (180d). It is
+// not negative.
+type Duration time.Duration
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := parseDuration(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: %q is not a duration; expected a form like 30s, 15m, 8h or 180d", n.Line, n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	v, err := time.ParseDuration(s)
+	if err == nil && v < 0 {
+		err = errors.New("negative")
+	}
+	return v, err
+}
