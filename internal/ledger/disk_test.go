@@ -74,7 +74,7 @@ func newDisk(t *testing.T) *disk {
 		t.Fatal(err)
 	}
 	d := &disk{dir: dir, files: map[string]*image{}}
-	shim.install()
+	shim.install(t)
 	shim.mu.Lock()
 	defer shim.mu.Unlock()
 	shim.disks[d.dir] = d
@@ -135,7 +135,8 @@ func (d *disk) unsynced(suffix string) bool {
 
 // powerLoss writes into another directory what the medium could hold if the
 // power failed now: all that was synced, and of the rest any part, a write
-// perhaps torn at a sector.
+// perhaps torn at a sector. Zeros may lie behind the write-ahead log: the store
+// writes them there, below this shim.
 func (d *disk) powerLoss(t *testing.T, into string) {
 	t.Helper()
 	d.mu.Lock()
@@ -152,6 +153,9 @@ func (d *disk) powerLoss(t *testing.T, into string) {
 				}
 			}
 		}
+		if strings.HasSuffix(path, "-wal") {
+			left.synced = append(left.synced, make([]byte, 512*rand.IntN(100))...)
+		}
 		if err := os.WriteFile(filepath.Join(into, filepath.Base(path)), left.synced, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -159,17 +163,15 @@ func (d *disk) powerLoss(t *testing.T, into string) {
 }
 
 // shim is the VFS. SQLite's registry of them is the process's, and so is this.
-var shim = vfsShim{disks: map[string]*disk{}, tables: map[uintptr]uintptr{}, files: map[uintptr]*openFile{}}
+var shim = vfsShim{disks: map[string]*disk{}, files: map[uintptr]*openFile{}}
 
 type vfsShim struct {
 	once  sync.Once
 	mu    sync.Mutex
 	disks map[string]*disk
-	// tables are copies of SQLite's method tables with ours in them, by the
-	// address of the original.
-	tables map[uintptr]uintptr
-	files  map[uintptr]*openFile
-	parent uintptr
+	files map[uintptr]*openFile
+	// open is how the store's own VFS opens a file.
+	open func(tls *libc.TLS, vfs, zName, pFile uintptr, flags int32, pOut uintptr) int32
 }
 
 // openFile is a file that SQLite has open on a disk.
@@ -177,6 +179,8 @@ type openFile struct {
 	disk *disk
 	path string
 	real *sqlite3.Tsqlite3_io_methods
+	// table is a copy of the file's method table with ours in it.
+	table uintptr
 }
 
 // at reads an address of SQLite's memory as a Go pointer.
@@ -190,7 +194,7 @@ func fn[F any](address uintptr) F {
 	return *(*F)(unsafe.Pointer(&address))
 }
 
-// outside copies a value into memory that is SQLite's, not Go's, for good.
+// outside copies a value into memory that is SQLite's, not Go's.
 func outside[T any](tls *libc.TLS, value T) uintptr {
 	address := libc.Xmalloc(tls, libc.Tsize_t(unsafe.Sizeof(value)))
 	*at[T](address) = value
@@ -205,20 +209,27 @@ var (
 	shimTruncate = truncateThroughShim
 )
 
-// install makes the shim the VFS of every file that is opened from now on.
-// Files outside of a disk pass through it untouched.
-func (s *vfsShim) install() {
+// install puts the shim before the VFS that the store uses, so that what it
+// lets through is done as in production. Files outside of a disk pass through
+// it untouched.
+func (s *vfsShim) install(t *testing.T) {
 	s.once.Do(func() {
+		// The store makes its VFS known to SQLite when it is first used.
+		onSQLite(t).open(t)
 		tls := libc.NewTLS()
 		defer tls.Close()
-		s.parent = sqlite3.Xsqlite3_vfs_find(tls, 0)
-		vfs := *at[sqlite3.Tsqlite3_vfs](s.parent)
-		name, err := libc.CString("disk-under-test")
+		name, err := libc.CString("aims")
 		if err != nil {
-			panic(err)
+			t.Fatal(err)
 		}
-		vfs.FzName, vfs.FpNext, vfs.FxOpen = name, 0, address(&shimOpen)
-		sqlite3.Xsqlite3_vfs_register(tls, outside(tls, vfs), 1)
+		defer libc.Xfree(tls, name)
+		found := sqlite3.Xsqlite3_vfs_find(tls, name)
+		if found == 0 { // where the store has none, SQLite's own
+			found = sqlite3.Xsqlite3_vfs_find(tls, 0)
+		}
+		vfs := at[sqlite3.Tsqlite3_vfs](found)
+		s.open = fn[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](vfs.FxOpen)
+		vfs.FxOpen = address(&shimOpen)
 	})
 }
 
@@ -228,10 +239,8 @@ func (s *vfsShim) file(pFile uintptr) *openFile {
 	return s.files[pFile]
 }
 
-func openThroughShim(tls *libc.TLS, _, zName, pFile uintptr, flags int32, pOut uintptr) int32 {
-	parent := at[sqlite3.Tsqlite3_vfs](shim.parent)
-	open := fn[func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32](parent.FxOpen)
-	rc := open(tls, shim.parent, zName, pFile, flags, pOut)
+func openThroughShim(tls *libc.TLS, vfs, zName, pFile uintptr, flags int32, pOut uintptr) int32 {
+	rc := shim.open(tls, vfs, zName, pFile, flags, pOut)
 	if rc != sqlite3.SQLITE_OK || zName == 0 || flags&(sqlite3.SQLITE_OPEN_MAIN_DB|sqlite3.SQLITE_OPEN_WAL) == 0 {
 		return rc
 	}
@@ -243,16 +252,12 @@ func openThroughShim(tls *libc.TLS, _, zName, pFile uintptr, flags int32, pOut u
 		return rc
 	}
 	file := at[sqlite3.Tsqlite3_file](pFile)
-	table := shim.tables[file.FpMethods]
-	if table == 0 {
-		copied := *at[sqlite3.Tsqlite3_io_methods](file.FpMethods)
-		copied.FxClose, copied.FxWrite = address(&shimClose), address(&shimWrite)
-		copied.FxSync, copied.FxTruncate = address(&shimSync), address(&shimTruncate)
-		table = outside(tls, copied)
-		shim.tables[file.FpMethods] = table
-	}
-	shim.files[pFile] = &openFile{disk: d, path: path, real: at[sqlite3.Tsqlite3_io_methods](file.FpMethods)}
-	file.FpMethods = table
+	f := &openFile{disk: d, path: path, real: at[sqlite3.Tsqlite3_io_methods](file.FpMethods)}
+	ours := *f.real
+	ours.FxClose, ours.FxWrite = address(&shimClose), address(&shimWrite)
+	ours.FxSync, ours.FxTruncate = address(&shimSync), address(&shimTruncate)
+	f.table = outside(tls, ours)
+	shim.files[pFile], file.FpMethods = f, f.table
 	return rc
 }
 
@@ -261,6 +266,7 @@ func closeThroughShim(tls *libc.TLS, pFile uintptr) int32 {
 	shim.mu.Lock()
 	delete(shim.files, pFile)
 	shim.mu.Unlock()
+	defer libc.Xfree(tls, f.table)
 	return fn[func(*libc.TLS, uintptr) int32](f.real.FxClose)(tls, pFile)
 }
 

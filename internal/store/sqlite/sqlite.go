@@ -199,7 +199,14 @@ func readers() int { return max(4, runtime.GOMAXPROCS(0)) }
 // pool is a set of connections with the same settings. parameters are names
 // and values by turns.
 func pool(path string, size int, parameters []string, pragmas ...string) (*sql.DB, error) {
+	vfs, err := useVFS()
+	if err != nil {
+		return nil, err
+	}
 	query := url.Values{}
+	if vfs != "" {
+		query.Set("vfs", vfs)
+	}
 	for i := 0; i+1 < len(parameters); i += 2 {
 		query.Set(parameters[i], parameters[i+1])
 	}

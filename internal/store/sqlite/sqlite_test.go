@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -25,9 +26,18 @@ var things = store.Schema{Name: "things", Migrations: fstest.MapFS{
 // wait to be killed.
 const heldEnv = "AIMS_TEST_HOLD_DATABASE"
 
+// refusedEnv makes this test program commit to the file that it names, before
+// and after the kernel refuses one system call to it: the one that is named
+// before the path.
+const refusedEnv = "AIMS_TEST_REFUSED_CALL"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(heldEnv); path != "" {
 		hold(path)
+	}
+	if call, path, ok := strings.Cut(os.Getenv(refusedEnv), ":"); ok {
+		commitRefused(call, path)
+		return
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -287,8 +297,8 @@ func TestWriteAheadLogIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := store.New(store.Engine{Write: f.write, Read: f.read, Close: f.close}, time.Now)
-	const limit = 64
-	page := bytes.Repeat([]byte{1}, 4096)
+	const limit = 512
+	page := bytes.Repeat([]byte{1}, 16*4096)
 	var largest int64
 	for i := range 50 {
 		for j := range 10 {
@@ -299,7 +309,7 @@ func TestWriteAheadLogIsBounded(t *testing.T) {
 		}
 		largest = max(largest, fileSize(t, path+"-wal"))
 	}
-	if bound := int64(3 * limit * 4120); largest > bound {
+	if bound := int64(4 * limit * 4120); largest > bound {
 		t.Errorf("the write-ahead log grew to %d bytes, bound %d", largest, bound)
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sqlite
+
+func commitRefused(call, path string) { panic("needs Linux") }
