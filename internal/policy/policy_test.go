@@ -51,9 +51,19 @@ func (w *world) verdict(principal cedar.EntityUID, roles []string, action string
 	for _, r := range roles {
 		parents = append(parents, cedar.NewEntityUID("Role", cedar.String(r)))
 	}
+	entity := cedar.Entity{UID: principal, Parents: cedar.NewEntityUIDSet(parents...)}
+	if principal.Type == "Agent" {
+		entity.Attributes = cedar.NewRecord(cedar.RecordMap{
+			"stage": cedar.String(""), "operator": cedar.String(""), "suspended": cedar.Boolean(slices.Contains(w.stopped, principal)),
+		})
+	}
+	on := cedar.Entity{UID: resource}
+	if resource.Type == "McpServer" {
+		on.Attributes = cedar.NewRecord(cedar.RecordMap{"stopped": cedar.Boolean(slices.Contains(w.stopped, resource))})
+	}
 	return w.Active().Decide(cedar.Request{
 		Principal: principal, Action: cedar.NewEntityUID("Action", cedar.String(action)), Resource: resource, Context: cedar.NewRecord(context),
-	}, cedar.EntityMap{principal: {UID: principal, Parents: cedar.NewEntityUIDSet(parents...)}})
+	}, cedar.EntityMap{principal: entity, resource: on})
 }
 
 func (w *world) pay(amount int64, quarantined bool) authz.Verdict {
@@ -156,6 +166,33 @@ func TestQuarantineStandsAboveEveryPermit(t *testing.T) {
 	}
 }
 
+func TestStoppingStandsAboveEveryPermit(t *testing.T) {
+	w := newWorld(t, policy.Options{Extensions: []string{"x/search"}})
+	w.activate(source("all.cedar", `@id("all") permit (principal, action, resource);`), catalog)
+	agent, server, elsewhere := cedar.NewEntityUID("Agent", "billing"), cedar.NewEntityUID("McpServer", "desk"), cedar.NewEntityUID("McpServer", "other")
+	method := func(action string, on cedar.EntityUID) authz.Verdict {
+		return w.verdict(agent, nil, action, on, cedar.RecordMap{"input": cedar.NewRecord(nil)}).Verdict
+	}
+	for _, c := range []struct {
+		stopped   []cedar.EntityUID
+		here, far authz.Verdict
+	}{
+		{nil, authz.Allow, authz.Allow},
+		{[]cedar.EntityUID{server}, authz.Deny, authz.Allow},
+		{[]cedar.EntityUID{agent}, authz.Deny, authz.Deny},
+	} {
+		w.stopped = c.stopped
+		if got := w.pay(1, false); got != c.here {
+			t.Errorf("with %v stopped a call is answered with %s", c.stopped, got)
+		}
+		for _, action := range []string{"tools/list", "resources/read", "x/search"} {
+			if here, far := method(action, server), method(action, elsewhere); here != c.here || far != c.far {
+				t.Errorf("with %v stopped, %s is answered with %s there and %s elsewhere", c.stopped, action, here, far)
+			}
+		}
+	}
+}
+
 func TestWhoMayManage(t *testing.T) {
 	w := newWorld(t, policy.Options{})
 	w.activate(source("pay.cedar", permitPay), catalog)
@@ -169,6 +206,7 @@ func TestWhoMayManage(t *testing.T) {
 	}{
 		{ada, "admin", "policy/activate", authz.Allow}, {ada, "admin", "keys/create", authz.Allow}, {ada, "admin", "payloads/read", authz.Allow},
 		{ada, "auditor", "receipts/read", authz.Allow}, {ada, "auditor", "log/entries", authz.Allow}, {ada, "auditor", "inventory/read", authz.Allow},
+		{ada, "auditor", "agents/read", authz.Allow}, {ada, "auditor", "agents/resume", authz.Deny}, {ada, "auditor", "servers/resume", authz.Deny},
 		{ada, "auditor", "payloads/read", authz.Deny}, {ada, "auditor", "payloads/erase", authz.Deny}, {ada, "auditor", "tools/approve", authz.Deny},
 		{ada, "auditor", "keys/create", authz.Deny}, {ada, "clerk", "receipts/read", authz.Deny}, {ada, "clerk", "tools/approve", authz.Deny},
 		{bot, "admin", "policy/activate", authz.Deny}, {bot, "auditor", "receipts/read", authz.Deny},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cedar-policy/cedar-go"
 	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/ledger"
@@ -39,6 +40,8 @@ type world struct {
 	ledger *ledger.Ledger
 	clock  *clock
 	o      policy.Options
+	// stopped are the agents that are suspended and the servers that are stopped.
+	stopped []cedar.EntityUID
 }
 
 func newWorld(t testing.TB, o policy.Options) *world {
