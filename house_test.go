@@ -46,6 +46,7 @@ var house = map[string]room{
 	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
 	"internal/policy":    {5, "policy administration: load, check, activate", nil},
 
+	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
 
 	"internal/gateway/envelope": {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},

@@ -41,6 +41,9 @@ type cli struct {
 		Activate policyActivateCmd `cmd:"" help:"Check policies and put them in force."`
 		Show     policyShowCmd     `cmd:"" help:"Print the policies in force."`
 		Schema   policySchemaCmd   `cmd:"" help:"Print the Cedar schema: every action and its arguments."`
+		Replay   policyReplayCmd   `cmd:"" help:"Decide recorded calls again under other policies and list what would end otherwise."`
+		Coverage policyCoverageCmd `cmd:"" help:"Which rules decided what, and which never did."`
+		Mine     policyMineCmd     `cmd:"" help:"Propose the least privilege that covers the recorded work of a purpose."`
 	} `cmd:"" help:"Policies."`
 	Receipts struct {
 		List  receiptsListCmd  `cmd:"" help:"List receipts, newest first."`

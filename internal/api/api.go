@@ -71,6 +71,7 @@ func Handler(p Parts) http.Handler {
 	a.keys(h)
 	a.tools(h)
 	a.policies(h)
+	a.hindsight(h)
 	a.receipts(h)
 	a.logView(h)
 	a.state(h)

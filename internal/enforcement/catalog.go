@@ -85,6 +85,12 @@ func (e *Enforcer) CheckPolicy(sources []pdp.Source) ([]pdp.Loss, error) {
 	return losses, err
 }
 
+// CompilePolicy compiles sources for the tools that are approved now, without
+// putting them in force.
+func (e *Enforcer) CompilePolicy(sources []pdp.Source) (*pdp.Set, []pdp.Loss, error) {
+	return e.policy.Check(sources, e.inventory.Catalog())
+}
+
 // Recompile puts the active policies in force for the approved tools and the
 // present configuration. It is called once at start; later changes do it by themselves.
 func (e *Enforcer) Recompile(ctx context.Context) error {
