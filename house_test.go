@@ -42,9 +42,12 @@ var house = map[string]room{
 	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
+	"internal/policy/bundle": {4, "the format of a policy bundle: policies, their tests, whose they are", []string{"github.com/cedar-policy/cedar-go", "go.yaml.in/yaml/v3"}},
+
 	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
 	"internal/policy":    {5, "policy administration: load, check, activate", nil},
+	"internal/approval":  {5, "a held action: bound to its exact call, who may release it, quorum, expiry, single use", []string{"github.com/gowebpki/jcs"}},
 
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
