@@ -35,8 +35,11 @@ type Decision struct {
 	// Via is the enforcement point that asked on the actor's behalf; nil when
 	// the actor asked for itself.
 	Via *Party `json:"via,omitempty"`
-	// Session groups the calls of one run.
+	// Session groups the calls of one run, Purpose is what the run was declared
+	// to be for, and Parent the id of the decision that delegated to it.
 	Session string `json:"session,omitempty"`
+	Purpose string `json:"purpose,omitempty"`
+	Parent  string `json:"parent,omitempty"`
 	// Channel is the enforcement point: "mcp", "authzen", "hook" or "management".
 	Channel string `json:"channel"`
 	// Method is the protocol's own name of the request, such as tools/call.
@@ -51,6 +54,9 @@ type Decision struct {
 	Faults      []authz.Fault      `json:"faults,omitempty"`
 	Obligations []authz.Obligation `json:"obligations,omitempty"`
 	Cause       string             `json:"cause,omitempty"`
+	// Approval is the id of the approval that a held call waits for, or that
+	// released an allowed one.
+	Approval string `json:"approval,omitempty"`
 	// Count is how many like refusals this one stands for when they came
 	// faster than they are recorded; 0 and 1 both mean one.
 	Count uint64 `json:"count,omitempty"`
@@ -94,6 +100,9 @@ type Outcome struct {
 	// Result is the salted digest of what came back, Bytes its size.
 	Result string `json:"result,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`
+	// Labels are what the run carries from then on, because it read the result;
+	// sorted.
+	Labels []string `json:"labels,omitempty"`
 	// Micros is the time from the decision's commit to the outcome, in microseconds.
 	Micros int64 `json:"micros"`
 }
@@ -109,6 +118,9 @@ type Event struct {
 	Decision string `json:"decision,omitempty"`
 	// Detail is what changed, a JSON object; it holds no personal data and no secret.
 	Detail json.RawMessage `json:"detail,omitempty"`
+	// Input is the salted digest of content that the change is about, such as a
+	// user's prompt.
+	Input string `json:"input,omitempty"`
 }
 
 // Salt hides a payload behind its digest: without it, a short payload could be

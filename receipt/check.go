@@ -53,6 +53,11 @@ func (d *Decision) check() error {
 			return errors.New("an allowed action has no cause and no count")
 		}
 	}
+	if d.Parent != "" {
+		if err := checkID("parent", d.Parent); err != nil {
+			return err
+		}
+	}
 	if d.Resource != nil {
 		if err := d.Resource.check("resource"); err != nil {
 			return err
@@ -100,6 +105,11 @@ func (o *Outcome) check() error {
 	if o.Bytes < 0 || o.Micros < 0 {
 		return errors.New("bytes and micros are not negative")
 	}
+	for i, label := range o.Labels {
+		if label == "" || i > 0 && o.Labels[i-1] >= label {
+			return errors.New("labels: not sorted, or one is empty or there twice")
+		}
+	}
 	return checkDigests(ResultPayload, o.Result)
 }
 
@@ -126,7 +136,7 @@ func (e *Event) check() error {
 			return fmt.Errorf("detail: %w", err)
 		}
 	}
-	return nil
+	return checkDigests(InputPayload, e.Input)
 }
 
 // erasure reads the detail of an ErasedEvent; ok is false for other events. An

@@ -54,7 +54,7 @@ func (x *deepExaminer) event(f *findings, at uint64, body []byte, kept []Payload
 	if err != nil {
 		return err
 	}
-	x.content(f, at, kept)
+	x.content(f, at, kept, InputPayload, e.Input)
 	_, erases, err := e.erasure(at)
 	if err != nil {
 		return fmt.Errorf("detail: %w", err)

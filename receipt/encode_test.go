@@ -99,7 +99,7 @@ const digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7
 func decision() receipt.Decision {
 	return receipt.Decision{
 		ID: id(1), Actor: &receipt.Party{Type: "agent", ID: "billing"}, Session: "s", Channel: "mcp", Method: "tools/call",
-		Action: "payments___transfer", Resource: &receipt.Object{Type: "McpServer", ID: "payments"}, Verdict: authz.Allow,
+		Purpose: "invoices", Parent: id(9), Approval: "apr_1", Action: "payments___transfer", Resource: &receipt.Object{Type: "McpServer", ID: "payments"}, Verdict: authz.Allow,
 		Reasons: []authz.Reason{{Policy: "p", Effect: "permit"}}, Policy: digest, Pin: digest, Input: digest, Facts: digest,
 	}
 }
@@ -111,12 +111,12 @@ func refusal() receipt.Decision {
 }
 
 func outcome() receipt.Outcome {
-	return receipt.Outcome{ID: id(2), Decision: id(1), Status: receipt.Succeeded, Result: digest, Bytes: 10, Micros: 20}
+	return receipt.Outcome{ID: id(2), Decision: id(1), Status: receipt.Succeeded, Result: digest, Bytes: 10, Labels: []string{"confidential", "untrusted"}, Micros: 20}
 }
 
 func event() receipt.Event {
 	return receipt.Event{ID: id(3), Actor: receipt.Party{Type: "person", ID: "ada"}, Name: "policy.activated",
-		Object: receipt.Object{Type: "policy", ID: digest}, Decision: id(1), Detail: json.RawMessage(`{"from":{"a":1},"to":{"a":[{"a":2}]}}`)}
+		Object: receipt.Object{Type: "policy", ID: digest}, Decision: id(1), Detail: json.RawMessage(`{"from":{"a":1},"to":{"a":[{"a":2}]}}`), Input: digest}
 }
 
 func encode(t testing.TB, body any) string {
@@ -161,7 +161,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"trailing data", receipt.OutcomeKind, `"micros":20}`, `"micros":20}{}`},
 		{"trailing space", receipt.OutcomeKind, `"micros":20}`, `"micros":20} `},
 		{"line break", receipt.OutcomeKind, `,"micros"`, ",\n\"micros\""},
-		{"other order", receipt.OutcomeKind, `"bytes":10,"micros":20`, `"micros":20,"bytes":10`},
+		{"other order", receipt.OutcomeKind, `"result":"` + digest + `","bytes":10`, `"bytes":10,"result":"` + digest + `"`},
 		{"null", receipt.DecisionKind, `"session":"s"`, `"session":null`},
 		{"empty field", receipt.DecisionKind, `"session":"s"`, `"session":""`},
 		{"invalid UTF-8", receipt.DecisionKind, `"session":"s"`, "\"session\":\"\xff\""},
@@ -175,6 +175,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"unknown status", receipt.OutcomeKind, `"succeeded"`, `"done"`},
 		{"negative bytes", receipt.OutcomeKind, `"bytes":10`, `"bytes":-10`},
 		{"negative time", receipt.OutcomeKind, `"micros":20`, `"micros":-20`},
+		{"labels out of order", receipt.OutcomeKind, `"confidential","untrusted"`, `"untrusted","confidential"`},
+		{"label there twice", receipt.OutcomeKind, `"confidential"`, `"untrusted"`},
+		{"label that is empty", receipt.OutcomeKind, `"confidential"`, `""`},
+		{"parent that is no receipt", receipt.DecisionKind, `"parent":"rcp_`, `"parent":"apr_`},
+		{"content by another digest", receipt.EventKind, `"input":"sha256`, `"input":"sha512`},
 		{"fraction", receipt.OutcomeKind, `"micros":20`, `"micros":20.0`},
 		{"short digest", receipt.OutcomeKind, digest, digest[:70]},
 		{"digest in upper case", receipt.OutcomeKind, digest, strings.ToUpper(digest)},

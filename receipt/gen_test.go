@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"aims/authz"
@@ -92,6 +93,9 @@ func genDecision(kind receipt.Kind) *rapid.Generator[receipt.Decision] {
 			Actor:       &actor,
 			Via:         via,
 			Session:     rapid.String().Draw(t, "session"),
+			Purpose:     rapid.String().Draw(t, "purpose"),
+			Parent:      rapid.OneOf(rapid.Just(""), genID).Draw(t, "parent"),
+			Approval:    rapid.String().Draw(t, "approval"),
 			Channel:     rapid.SampledFrom([]string{"mcp", "authzen", "hook", "management"}).Draw(t, "channel"),
 			Method:      rapid.String().Draw(t, "method"),
 			Action:      rapid.StringN(1, 20, -1).Draw(t, "action"),
@@ -128,6 +132,7 @@ var genOutcome = rapid.Custom(func(t *rapid.T) receipt.Outcome {
 		Detail: rapid.String().Draw(t, "detail"),
 		Result: genMaybeDigest.Draw(t, "result"),
 		Bytes:  rapid.Int64Range(0, math.MaxInt64).Draw(t, "bytes"),
+		Labels: slices.Compact(slices.Sorted(slices.Values(rapid.SliceOfN(rapid.StringN(1, 9, -1), 0, 3).Draw(t, "labels")))),
 		Micros: rapid.Int64Range(0, math.MaxInt64).Draw(t, "micros"),
 	}
 })
@@ -138,6 +143,7 @@ var genEvent = rapid.Custom(func(t *rapid.T) receipt.Event {
 		Actor:  genParty.Draw(t, "actor"),
 		Name:   rapid.StringMatching(`[a-z0-9._-]{1,20}`).Draw(t, "name"),
 		Object: genObject.Draw(t, "object"),
+		Input:  genMaybeDigest.Draw(t, "input"),
 	}
 	if rapid.Bool().Draw(t, "decided") {
 		e.Decision = genID.Draw(t, "decision")
