@@ -123,7 +123,7 @@ func (l *httpLink) do(ctx context.Context, method string, body []byte, set func(
 		set(req.Header)
 	}
 	l.s.authenticate(req.Header)
-	resp, err := l.s.client.Do(req)
+	resp, err := l.s.transport.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && l.s.renew(ctx) {
 		resp.Body.Close()
 		if again := req.Clone(ctx); req.GetBody != nil {
@@ -133,7 +133,7 @@ func (l *httpLink) do(ctx context.Context, method string, body []byte, set func(
 			req = again
 		}
 		l.s.authenticate(req.Header)
-		return l.s.client.Do(req)
+		return l.s.transport.RoundTrip(req)
 	}
 	return resp, err
 }

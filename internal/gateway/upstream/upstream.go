@@ -12,8 +12,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"sync"
 	"time"
@@ -69,12 +67,12 @@ type Limits struct {
 
 // Server is a configured server, to which any number of links can be opened.
 type Server struct {
-	cfg    Config
-	url    string
-	client *http.Client
-	budget *Budget
-	log    *slog.Logger
-	now    func() time.Time
+	cfg       Config
+	url       string
+	transport *transport
+	budget    *Budget
+	log       *slog.Logger
+	now       func() time.Time
 
 	mu sync.Mutex
 	// known is the version that was agreed last; it saves later links the
@@ -103,26 +101,9 @@ func New(cfg Config, budget *Budget, log *slog.Logger, now func() time.Time) (*S
 		return nil, fmt.Errorf("server %s: expected an URL without a password; use a credential", cfg.Name)
 	}
 	s.url = u.String()
-	s.client = &http.Client{
-		Transport: newTransport(),
-		// A redirect could carry credentials elsewhere.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	// Not by http.Client: a redirect that it follows could carry credentials elsewhere.
+	s.transport = newTransport(u, now)
 	return s, nil
-}
-
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    512,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true,
-	}
 }
 
 // Name is the server's name in the configuration.
@@ -172,8 +153,8 @@ func (s *Server) unreachable(ctx context.Context, err error) error {
 
 // Close gives back idle connections. Links are closed by those who opened them.
 func (s *Server) Close() {
-	if s.client != nil {
-		s.client.CloseIdleConnections()
+	if s.transport != nil {
+		s.transport.close()
 	}
 }
 
