@@ -25,8 +25,9 @@ type room struct {
 // house lists every package. A package may import packages on lower floors
 // only. Fractions order the rooms of one floor where one is part of another.
 var house = map[string]room{
-	"authz":         {0, "words of an access decision as AuthZEN 1.0 names them", nil},
-	"internal/aims": {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
+	"authz":              {0, "words of an access decision as AuthZEN 1.0 names them", nil},
+	"internal/aims":      {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
+	"internal/lookalike": {0, "the characters that deceive a reader: unseen ones, and letters that look like others", nil},
 
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
 		[]string{"github.com/cedar-policy/cedar-go"}},
