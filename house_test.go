@@ -45,10 +45,13 @@ var house = map[string]room{
 
 	"internal/policy/bundle": {4, "the format of a policy bundle: policies, their tests, whose they are", []string{"github.com/cedar-policy/cedar-go", "go.yaml.in/yaml/v3"}},
 
+	"internal/session":   {5, "what is known of a run: purpose, what it has read, spent and been refused; provenance of arguments", nil},
 	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
 	"internal/policy":    {5, "policy administration: load, check, activate", nil},
 	"internal/approval":  {5, "a held action: bound to its exact call, who may release it, quorum, expiry, single use", []string{"github.com/gowebpki/jcs"}},
+
+	"internal/policy/foreign": {5, "carries policies of other products over into the words of this one", []string{"github.com/cedar-policy/cedar-go"}},
 
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},

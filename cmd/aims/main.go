@@ -44,6 +44,10 @@ type cli struct {
 		Replay   policyReplayCmd   `cmd:"" help:"Decide recorded calls again under other policies and list what would end otherwise."`
 		Coverage policyCoverageCmd `cmd:"" help:"Which rules decided what, and which never did."`
 		Mine     policyMineCmd     `cmd:"" help:"Propose the least privilege that covers the recorded work of a purpose."`
+		Import   struct {
+			AgentCore importAgentCoreCmd `cmd:"" name:"agentcore" help:"Policies of Amazon Bedrock AgentCore Policy."`
+			ToolHive  importToolHiveCmd  `cmd:"" name:"toolhive" help:"The authorization configuration of ToolHive."`
+		} `cmd:"" help:"Carry policies of other products over, with a report of what is lost."`
 	} `cmd:"" help:"Policies."`
 	Receipts struct {
 		List  receiptsListCmd  `cmd:"" help:"List receipts, newest first."`
