@@ -73,6 +73,7 @@ type definitionFields struct {
 	Annotations struct {
 		ReadOnly    *bool `json:"readOnlyHint"`
 		Destructive *bool `json:"destructiveHint"`
+		OpenWorld   *bool `json:"openWorldHint"`
 	} `json:"annotations"`
 }
 

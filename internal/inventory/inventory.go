@@ -1,23 +1,22 @@
-// Package inventory knows what exists: the MCP servers, their tools, and the
-// pin of every tool's definition, so that a definition that changes after it
-// was trusted is noticed before anybody acts on it (ISO 42001 4.3, A.4, A.10).
+// Package inventory knows what exists: the agents with their stage and
+// purposes, the MCP servers, their tools and what those do, and what of it a
+// person has stopped. It keeps the pin of every tool's definition, so that one
+// that changes after it was trusted is noticed before anybody acts on it
+// (ISO 42001 4.3, A.4, A.6, A.10).
 package inventory
 
 import (
 	"cmp"
 	"context"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"slices"
 	"sync"
 
-	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/pdp"
 )
 
 //go:embed migrations/*.sql
@@ -50,7 +49,8 @@ type Options struct {
 // approvals: a server that shows another definition at every list fills no disk.
 const maxSightings = 16
 
-// Inventory is the tools of all servers, in memory and in its tables.
+// Inventory is what exists, in memory and in its tables. It is safe for
+// concurrent use, and reading it costs no query.
 type Inventory struct {
 	db     *store.DB
 	ledger *ledger.Ledger
@@ -59,10 +59,32 @@ type Inventory struct {
 	// change is held by whoever alters the inventory, so that memory follows
 	// the database in the order of the commits.
 	change sync.Mutex
+	known  int64 // version of the tables that memory holds, or inDoubt
 
-	mu      sync.RWMutex
+	// mu guards the contents and is held, together with change, to write them.
+	mu sync.RWMutex
+	contents
+	version, catalogVersion uint64
+}
+
+// contents are what the tables hold and what was observed since the start.
+// What the maps hold is never written to.
+type contents struct {
 	servers map[string]*server
-	version uint64
+	labels  map[toolName]*Labelling
+	agents  map[string]*Agent
+	stops   map[target]*Stop
+}
+
+func newContents() *contents {
+	return &contents{servers: map[string]*server{}, labels: map[toolName]*Labelling{}, agents: map[string]*Agent{}, stops: map[target]*Stop{}}
+}
+
+// toolName is the name of a tool among those of all servers.
+type toolName struct{ server, name string }
+
+func (t toolName) compare(o toolName) int {
+	return cmp.Or(cmp.Compare(t.server, o.server), cmp.Compare(t.name, o.name))
 }
 
 type server struct {
@@ -86,9 +108,9 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*In
 	o.MaxTools = cmp.Or(o.MaxTools, 1024)
 	o.MaxDefinition = cmp.Or(o.MaxDefinition, 128<<10)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	i := &Inventory{db: db, ledger: log, o: o, servers: map[string]*server{}}
-	if err := i.load(ctx); err != nil {
-		return nil, fmt.Errorf("inventory: read the tools: %w", err)
+	i := &Inventory{db: db, ledger: log, o: o, contents: *newContents()}
+	if _, err := i.reload(ctx); err != nil {
+		return nil, fmt.Errorf("inventory: %w", err)
 	}
 	return i, nil
 }
@@ -105,8 +127,8 @@ func (i *Inventory) Tool(server, name string) (State, bool) {
 }
 
 // record is called with mu or change held.
-func (i *Inventory) record(server, name string) *record {
-	s, ok := i.servers[server]
+func (c *contents) record(server, name string) *record {
+	s, ok := c.servers[server]
 	if !ok {
 		return nil
 	}
@@ -144,146 +166,17 @@ func (i *Inventory) ListPin(server string) string {
 	return ""
 }
 
-// Catalog is the approved definitions, also of tools that are not listed at
-// the moment, so that a policy about them stays valid.
-func (i *Inventory) Catalog() pdp.Catalog {
-	return i.catalog(func(s State) json.RawMessage { return s.Definition })
-}
-
-// CatalogWith is the catalog as it would be if the tool's observed definition
-// were approved.
-func (i *Inventory) CatalogWith(server, tool string) pdp.Catalog {
-	return i.catalog(func(s State) json.RawMessage {
-		if s.Server == server && s.Name == tool {
-			return s.Observed
-		}
-		return s.Definition
-	})
-}
-
-// CatalogWithout is the catalog as it would be if the tool were forgotten.
-func (i *Inventory) CatalogWithout(server, tool string) pdp.Catalog {
-	return i.catalog(func(s State) json.RawMessage {
-		if s.Server == server && s.Name == tool {
-			return nil
-		}
-		return s.Definition
-	})
-}
-
-// catalog describes each tool by the definition that is chosen for it, if any.
-func (i *Inventory) catalog(choose func(State) json.RawMessage) pdp.Catalog {
-	var c pdp.Catalog
-	for _, s := range i.Tools("") {
-		var d definitionFields
-		if definition := choose(s); len(definition) == 0 || json.Unmarshal(definition, &d) != nil {
-			continue // only what was canonicalised is ever approved
-		}
-		readOnly, destructive := d.hints()
-		c.Tools = append(c.Tools, pdp.Tool{Server: s.Server, Name: s.Name, InputSchema: d.InputSchema, ReadOnly: readOnly, Destructive: destructive})
-	}
-	return c
-}
-
-// Version grows whenever the catalog changes.
+// Version grows whenever anything changes here that a decision may depend on:
+// facts that were taken at one version hold as long as it is the same.
 func (i *Inventory) Version() uint64 {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
 	return i.version
 }
 
-// Difference compares a tool's observed definition with the approved one,
-// field by field.
-func (i *Inventory) Difference(server, tool string) ([]Difference, error) {
-	s, ok := i.Tool(server, tool)
-	if !ok {
-		return nil, unknown(server, tool)
-	}
-	return difference(s.Definition, s.Observed), nil
-}
-
-// Approve puts a tool's observed definition in force. It names the pin that
-// the approver has seen: when the server shows another one by now, or the tool
-// needs no approval, it fails with aims.Conflict.
-func (i *Inventory) Approve(ctx context.Context, by aims.Actor, decision, server, tool, pin string) error {
-	i.change.Lock()
-	defer i.change.Unlock()
-	old := i.record(server, tool)
-	switch {
-	case old == nil:
-		return unknown(server, tool)
-	case old.Pin != pin:
-		return aims.Errorf(aims.Conflict, nil, "%s of %s is now %s; look at that definition before approving it", tool, server, old.Pin)
-	case old.unusable:
-		return aims.Errorf(aims.Conflict, nil, "the definition of %s of %s is unusable; its server has to change it", tool, server)
-	case !old.Quarantined && old.Approved == pin:
-		return aims.Errorf(aims.Conflict, nil, "this definition of %s of %s is approved already", tool, server)
-	}
-	r := *old
-	r.Approved, r.Definition, r.Quarantined, r.seen = pin, r.Observed, false, map[string]bool{}
-	r.setHints()
-	_, err := i.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		r.Changed = tx.Now
-		if err := saveTool(ctx, tx, &r); err != nil {
-			return ledger.Entry{}, err
-		}
-		if err := forgetSightings(ctx, tx, server, tool); err != nil {
-			return ledger.Entry{}, err
-		}
-		return event(by, decision, "tool.approved", server, tool, toolDetail{
-			Pin: pin, Before: old.Approved, Flags: old.Flags, Difference: brief(difference(old.Definition, old.Observed)),
-		})
-	})
-	if err != nil {
-		return changeFailed(err)
-	}
-	i.put(&r, true)
-	return nil
-}
-
-// Forget removes a tool that its server no longer lists, so that a name that
-// will not come back takes no place. If it does come back, it is new.
-func (i *Inventory) Forget(ctx context.Context, by aims.Actor, decision, server, tool string) error {
-	i.change.Lock()
-	defer i.change.Unlock()
-	old := i.record(server, tool)
-	if old == nil {
-		return unknown(server, tool)
-	}
-	if old.Listed {
-		return aims.Errorf(aims.Conflict, nil, "%s still lists %s", server, tool)
-	}
-	_, err := i.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		if err := deleteTool(ctx, tx, server, tool); err != nil {
-			return ledger.Entry{}, err
-		}
-		return event(by, decision, "tool.forgotten", server, tool, toolDetail{Pin: old.Pin, Before: old.Approved})
-	})
-	if err != nil {
-		return changeFailed(err)
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	delete(i.servers[server].tools, tool)
-	i.version++
-	return nil
-}
-
-// put makes a record visible. catalog says that its approved definition changed.
-func (i *Inventory) put(r *record, catalog bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	s, ok := i.servers[r.Server]
-	if !ok {
-		s = &server{tools: map[string]*record{}}
-		i.servers[r.Server] = s
-	}
-	s.tools[r.Name] = r
-	if catalog {
-		i.version++
-	}
-}
-
-func unknown(server, tool string) error {
-	return aims.Errorf(aims.NotFound, nil, "no tool %q of a server %q is known", tool, server)
+// CatalogVersion grows whenever the catalog changes.
+func (i *Inventory) CatalogVersion() uint64 {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	return i.catalogVersion
 }

@@ -32,9 +32,10 @@ type observed struct {
 //
 // It is called at every list. An unchanged list costs one hash per tool and
 // writes nothing. The same observed change is one receipt however often it is seen.
+//
+// A long list is taken up tool by tool, and others may alter the inventory in
+// between: nobody waits for a server that floods us before pulling the switch.
 func (i *Inventory) Observe(ctx context.Context, name string, tools []Tool) ([]Change, error) {
-	i.change.Lock()
-	defer i.change.Unlock()
 	seen := i.examine(name, tools)
 	list := listPin(seen)
 	listed := make(map[string]bool, len(seen))
@@ -43,27 +44,32 @@ func (i *Inventory) Observe(ctx context.Context, name string, tools []Tool) ([]C
 	}
 	var changes []Change
 	dropped := 0
+	note := func(step func() (Change, error)) error {
+		return i.alter(ctx, func() error {
+			c, err := step()
+			if err == nil && c.Kind == Dropped && c.Server == "" {
+				dropped++
+			} else if err == nil && c.Kind != "" {
+				changes = append(changes, c)
+			}
+			return err
+		})
+	}
 	for _, o := range seen {
-		c, err := i.sight(ctx, name, o, listed, list)
-		if err != nil {
+		if err := note(func() (Change, error) { return i.sight(ctx, name, o, listed, list) }); err != nil {
 			return nil, err
 		}
-		if c.Kind == Dropped {
-			dropped++
-		} else if c.Kind != "" {
-			changes = append(changes, c)
+	}
+	for _, tool := range i.gone(name, listed) {
+		if err := note(func() (Change, error) { return i.unlist(ctx, name, tool, list) }); err != nil {
+			return nil, err
 		}
 	}
-	gone, err := i.unlist(ctx, name, listed, list)
-	if err != nil {
+	if err := note(func() (Change, error) { return i.drop(ctx, name, dropped, list) }); err != nil {
 		return nil, err
 	}
-	changes = append(changes, gone...)
-	if c, err := i.drop(ctx, name, dropped, list); err != nil {
-		return nil, err
-	} else if c.Kind != "" {
-		changes = append(changes, c)
-	}
+	i.change.Lock()
+	defer i.change.Unlock()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if s := i.servers[name]; s != nil {
@@ -75,6 +81,8 @@ func (i *Inventory) Observe(ctx context.Context, name string, tools []Tool) ([]C
 // examine brings a list into the order of its names. A name that is listed
 // twice becomes one unusable tool: agents may take either.
 func (i *Inventory) examine(server string, tools []Tool) []*observed {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
 	byName := map[string]*observed{}
 	for _, t := range tools {
 		o := i.examineTool(server, t)
@@ -208,6 +216,11 @@ func (i *Inventory) first(ctx context.Context, server string, o *observed, liste
 		c.Kind = Renamed
 		r.Flags = append(r.Flags, Flag{RenamedTo, "name", fmt.Sprintf("was %q", printable(c.From))})
 	}
+	if said := i.labels[toolName{server, o.name}]; said != nil && said.Source == ByPerson {
+		// It was labelled, then forgotten: whether that fits what now has its
+		// name is for a person to say.
+		r.Flags = append(r.Flags, Flag{Labelled, "name", "people labelled a tool of this name that was forgotten since"})
+	}
 	r.Quarantined = i.o.RequireApproval || len(r.Flags) > 0
 	event := "tool.quarantined"
 	if r.Quarantined {
@@ -218,7 +231,6 @@ func (i *Inventory) first(ctx context.Context, server string, o *observed, liste
 		event = "tool.pinned"
 		r.Approved, r.Definition = r.Pin, r.Observed
 	}
-	r.setHints()
 	c.Quarantined, c.Flags = r.Quarantined, r.Flags
 	return c, i.keep(ctx, r, c, event, toolDetail{
 		Pin: r.Pin, List: list, From: printable(c.From), Quarantined: r.Quarantined, Flags: r.Flags,
@@ -271,40 +283,48 @@ func (i *Inventory) changed(ctx context.Context, old *record, o *observed, list 
 	})
 }
 
-// unlist takes note of the tools that the list no longer has.
-func (i *Inventory) unlist(ctx context.Context, server string, listed map[string]bool, list string) ([]Change, error) {
+// gone are the tools that the list no longer has, in the order of their names.
+func (i *Inventory) gone(server string, listed map[string]bool) []string {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
 	known := i.servers[server]
 	if known == nil {
-		return nil, nil
+		return nil
 	}
-	var gone []*record
-	for name, r := range known.tools {
-		if !listed[name] && (r.Listed || !r.seen[sighting(Removed, r.Pin)]) {
-			gone = append(gone, r)
+	var names []string
+	for name := range known.tools {
+		if !listed[name] {
+			names = append(names, name)
 		}
 	}
-	slices.SortFunc(gone, func(a, b *record) int { return strings.Compare(a.Name, b.Name) })
-	var changes []Change
-	for _, old := range gone {
-		r := *old
-		r.Listed = false
-		if old.seen[sighting(Removed, old.Pin)] || len(old.seen) >= maxSightings {
-			i.put(&r, false)
-			continue
-		}
-		c := Change{Kind: Removed, Server: server, Tool: r.Name, Pin: r.Pin, Quarantined: r.Quarantined}
-		if err := i.keep(ctx, &r, c, "tool.removed", toolDetail{Pin: r.Pin, List: list}); err != nil {
-			return nil, err
-		}
-		changes = append(changes, c)
+	slices.Sort(names)
+	return names
+}
+
+// unlist takes note that the list no longer has a tool.
+func (i *Inventory) unlist(ctx context.Context, server, tool, list string) (Change, error) {
+	old := i.record(server, tool)
+	if old == nil {
+		return Change{}, nil // forgotten by now
 	}
-	return changes, nil
+	told := old.seen[sighting(Removed, old.Pin)] || len(old.seen) >= maxSightings
+	if told && !old.Listed {
+		return Change{}, nil
+	}
+	r := *old
+	r.Listed = false
+	if told {
+		i.put(&r, false)
+		return Change{}, nil
+	}
+	c := Change{Kind: Removed, Server: server, Tool: r.Name, Pin: r.Pin, Quarantined: r.Quarantined}
+	return c, i.keep(ctx, &r, c, "tool.removed", toolDetail{Pin: r.Pin, List: list})
 }
 
 // keep stores a tool's new state with the one receipt of the change, then
 // makes it visible.
 func (i *Inventory) keep(ctx context.Context, r *record, c Change, name string, detail toolDetail) error {
-	_, err := i.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+	err := i.commit(ctx, func(tx *store.Tx) (ledger.Entry, error) {
 		r.Changed = tx.Now
 		if c.Kind == Pinned || c.Kind == Added || c.Kind == Renamed {
 			r.FirstSeen = tx.Now
@@ -318,7 +338,7 @@ func (i *Inventory) keep(ctx context.Context, r *record, c Change, name string, 
 		return event(aims.System, "", name, r.Server, r.Name, detail)
 	})
 	if err != nil {
-		return changeFailed(err)
+		return err
 	}
 	seen := make(map[string]bool, len(r.seen)+1)
 	for s := range r.seen {
@@ -340,11 +360,11 @@ func (i *Inventory) drop(ctx context.Context, name string, dropped int, list str
 	if s == nil || s.dropped || dropped == 0 {
 		return Change{}, nil
 	}
-	_, err := i.ledger.Change(ctx, func(*store.Tx) (ledger.Entry, error) {
+	err := i.commit(ctx, func(*store.Tx) (ledger.Entry, error) {
 		return event(aims.System, "", "tool.dropped", name, "", toolDetail{List: list, Count: dropped})
 	})
 	if err != nil {
-		return Change{}, changeFailed(err)
+		return Change{}, err
 	}
 	s.dropped = true
 	return Change{Kind: Dropped, Server: name, Quarantined: true}, nil

@@ -18,12 +18,13 @@ func saveTool(ctx context.Context, tx *store.Tx, r *record) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO inventory_tool (server, name, pin, observed, approved, definition, quarantined, flags, first_seen, changed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	_, err = tx.ExecContext(ctx, `INSERT INTO inventory_tool (server, name, pin, observed, approved, definition, quarantined, flags, first_seen, changed, explicit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (server, name) DO UPDATE SET pin = excluded.pin, observed = excluded.observed, approved = excluded.approved,
-	definition = excluded.definition, quarantined = excluded.quarantined, flags = excluded.flags, changed = excluded.changed`,
+	definition = excluded.definition, quarantined = excluded.quarantined, flags = excluded.flags, changed = excluded.changed,
+	explicit = excluded.explicit`,
 		r.Server, r.Name, r.Pin, notNull(r.Observed), r.Approved, notNull(r.Definition), r.Quarantined, string(flags),
-		r.FirstSeen.UnixMicro(), r.Changed.UnixMicro())
+		r.FirstSeen.UnixMicro(), r.Changed.UnixMicro(), r.Explicit)
 	return err
 }
 
@@ -54,17 +55,20 @@ func deleteTool(ctx context.Context, tx *store.Tx, server, tool string) error {
 	return err
 }
 
-func (i *Inventory) load(ctx context.Context) error {
-	return i.db.View(ctx, func(tx *store.Tx) error {
-		if err := i.loadTools(ctx, tx); err != nil {
+// read fills contents that are not yet visible to others.
+func (c *contents) read(ctx context.Context, tx *store.Tx) error {
+	for _, step := range []func(context.Context, *store.Tx) error{
+		c.readLabellings, c.readTools, c.readSightings, c.readAgents, c.readStops,
+	} {
+		if err := step(ctx, tx); err != nil {
 			return err
 		}
-		return i.loadSightings(ctx, tx)
-	})
+	}
+	return nil
 }
 
-func (i *Inventory) loadTools(ctx context.Context, tx *store.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT server, name, pin, observed, approved, definition, quarantined, flags, first_seen, changed FROM inventory_tool`)
+func (c *contents) readTools(ctx context.Context, tx *store.Tx) error {
+	rows, err := tx.QueryContext(ctx, `SELECT server, name, pin, observed, approved, definition, quarantined, flags, first_seen, changed, explicit FROM inventory_tool`)
 	if err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func (i *Inventory) loadTools(ctx context.Context, tx *store.Tx) error {
 		var observed, definition []byte
 		var flags string
 		var first, changed int64
-		if err := rows.Scan(&r.Server, &r.Name, &r.Pin, &observed, &r.Approved, &definition, &r.Quarantined, &flags, &first, &changed); err != nil {
+		if err := rows.Scan(&r.Server, &r.Name, &r.Pin, &observed, &r.Approved, &definition, &r.Quarantined, &flags, &first, &changed, &r.Explicit); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(flags), &r.Flags); err != nil {
@@ -84,13 +88,13 @@ func (i *Inventory) loadTools(ctx context.Context, tx *store.Tx) error {
 		r.FirstSeen, r.Changed = time.UnixMicro(first).UTC(), time.UnixMicro(changed).UTC()
 		r.unusable = len(observed) == 0
 		r.fingerprint = fingerprint(observed)
-		r.setHints()
-		i.put(r, true)
+		r.classify(c.labels[toolName{r.Server, r.Name}])
+		c.place(r)
 	}
 	return rows.Err()
 }
 
-func (i *Inventory) loadSightings(ctx context.Context, tx *store.Tx) error {
+func (c *contents) readSightings(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.QueryContext(ctx, `SELECT server, name, kind, pin FROM inventory_sighting`)
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func (i *Inventory) loadSightings(ctx context.Context, tx *store.Tx) error {
 		if err := rows.Scan(&server, &name, &kind, &pin); err != nil {
 			return err
 		}
-		if r := i.record(server, name); r != nil {
+		if r := c.record(server, name); r != nil {
 			r.seen[sighting(ChangeKind(kind), pin)] = true
 		}
 	}
@@ -109,16 +113,6 @@ func (i *Inventory) loadSightings(ctx context.Context, tx *store.Tx) error {
 }
 
 func sighting(kind ChangeKind, pin string) string { return string(kind) + " " + pin }
-
-// setHints takes the hints from the approved definition.
-func (r *record) setHints() {
-	var d definitionFields
-	if len(r.Definition) == 0 || json.Unmarshal(r.Definition, &d) != nil {
-		r.ReadOnly, r.Destructive = false, true
-		return
-	}
-	r.ReadOnly, r.Destructive = d.hints()
-}
 
 // toolDetail is what the receipt of a change says.
 type toolDetail struct {
@@ -131,6 +125,9 @@ type toolDetail struct {
 	Flags       []Flag       `json:"flags,omitempty"`
 	Difference  []Difference `json:"difference,omitempty"`
 	Count       int          `json:"count,omitempty"`
+	// Said is what was said about the tool, SaidBefore what was before that.
+	Said       *Labelling `json:"said,omitempty"`
+	SaidBefore *Labelling `json:"said_before,omitempty"`
 }
 
 // maxDetail leaves room for the rest of a receipt.
@@ -138,18 +135,24 @@ const maxDetail = 48 << 10
 
 // event is the entry of an event receipt about a tool.
 func event(by aims.Actor, decision, name, server, tool string, detail toolDetail) (ledger.Entry, error) {
-	d, err := json.Marshal(detail)
-	if err == nil && len(d) > maxDetail {
+	object := receipt.Object{Type: "tool", ID: server + "___" + strings.ToValidUTF8(tool, "\uFFFD")}
+	entry, err := happened(by, decision, name, object, detail)
+	if err == nil && len(entry.Body) > ledger.MaxBody {
 		// Escapes can make text six times as long; the inventory has all of it.
 		detail.Difference, detail.Flags = nil, nil
-		d, err = json.Marshal(detail)
+		entry, err = happened(by, decision, name, object, detail)
 	}
+	return entry, err
+}
+
+// happened is the entry of an event receipt.
+func happened(by aims.Actor, decision, name string, object receipt.Object, detail any) (ledger.Entry, error) {
+	d, err := json.Marshal(detail)
 	if err != nil {
 		return ledger.Entry{}, err
 	}
 	body, err := receipt.Encode(receipt.Event{
-		ID: aims.NewID("rcp"), Actor: receipt.Party(by), Name: name, Decision: decision, Detail: d,
-		Object: receipt.Object{Type: "tool", ID: server + "___" + strings.ToValidUTF8(tool, "\uFFFD")},
+		ID: aims.NewID("rcp"), Actor: receipt.Party(by), Name: name, Object: object, Decision: decision, Detail: d,
 	})
 	return ledger.Entry{Kind: receipt.EventKind, Body: body}, err
 }

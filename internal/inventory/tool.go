@@ -26,6 +26,17 @@ type State struct {
 	// ReadOnly and Destructive are the hints of the approved definition. The server wrote them.
 	ReadOnly    bool `json:"read_only"`
 	Destructive bool `json:"destructive"`
+	// Explicit says that a person approved the definition in force; otherwise it
+	// was trusted when it was first seen.
+	Explicit bool `json:"explicit"`
+	// Effects are what calls of the tool do, Labels what its results carry, and
+	// Sinks the kind of each argument that decides where something goes, by the
+	// argument's path (lines[].account). Said is what somebody said about them;
+	// the rest follows from the definition. They must not be changed.
+	Effects []string          `json:"effects"`
+	Labels  []string          `json:"labels"`
+	Sinks   map[string]string `json:"sinks"`
+	Said    *Labelling        `json:"said,omitempty"`
 	// Flags are what is suspicious about the observed definition.
 	Flags []Flag `json:"flags,omitempty"`
 	// Definition is the approved definition in RFC 8785 form, only the pinned
