@@ -179,6 +179,12 @@ func (m *model) action(uid types.EntityUID) (types.Entity, bool) {
 	return a.Entity, ok
 }
 
+// Fits says whether a request is one that the schema describes: an action and
+// entities that there are, and a context with every attribute, typed, and no other.
+func (s *Set) Fits(req cedar.Request) bool {
+	return s.model != nil && validate.New(s.model.schema).Request(req) == nil
+}
+
 func requestOf(context resolved.RecordType) requestShape {
 	r := requestShape{input: shape{kind: recordShape}}
 	if a, ok := context[inputAttribute]; ok {
