@@ -535,8 +535,12 @@ func TestReceiptsNameTheHoldAndNothingGuessable(t *testing.T) {
 		}
 	}
 	vote := w.events()[2]
-	if vote.Actor != (receipt.Party{Type: "person", ID: "ada"}) || vote.Decision != ballot || !strings.Contains(string(vote.Detail), `"note":"sha256:`) {
+	if vote.Actor != (receipt.Party{Type: "person", ID: "ada"}) || vote.Decision != ballot || vote.Input == "" {
 		t.Errorf("the vote's receipt: %+v %s", vote, vote.Detail)
+	}
+	kept, err := w.ledger.Payloads(t.Context(), 2)
+	if err != nil || len(kept) != 1 || string(kept[0].Data) != "Ms Example called back" || kept[0].Salt.Digest(kept[0].Data) != vote.Input {
+		t.Errorf("the note beside the log: %+v, %v", kept, err)
 	}
 }
 

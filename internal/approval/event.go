@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"strings"
 	"time"
@@ -29,24 +30,21 @@ type detail struct {
 	Policy string `json:"policy,omitempty"`
 	// Given are the roles in which a person granted it.
 	Given []string `json:"given,omitempty"`
-	// Note is the salted digest of what the person wrote.
-	Note string `json:"note,omitempty"`
 	// State is what the step led to.
 	State State `json:"state"`
 }
 
 func entry(by aims.Actor, name, decision, id string, d detail) (ledger.Entry, error) {
-	return eventEntry(by, name, decision, receipt.Object{Type: objectType, ID: id}, d)
+	return eventEntry(receipt.Event{Actor: receipt.Party(by), Name: name, Decision: decision, Object: receipt.Object{Type: objectType, ID: id}}, d)
 }
 
-func eventEntry(by aims.Actor, name, decision string, object receipt.Object, detail any) (ledger.Entry, error) {
-	text, err := json.Marshal(detail)
-	if err != nil {
+func eventEntry(e receipt.Event, detail any) (ledger.Entry, error) {
+	var err error
+	if e.Detail, err = json.Marshal(detail); err != nil {
 		return ledger.Entry{}, err
 	}
-	body, err := receipt.Encode(receipt.Event{
-		ID: aims.NewID("rcp"), Actor: receipt.Party(by), Name: name, Decision: decision, Object: object, Detail: text,
-	})
+	e.ID = aims.NewID("rcp")
+	body, err := receipt.Encode(e)
 	return ledger.Entry{Kind: receipt.EventKind, Body: body}, err
 }
 
@@ -73,17 +71,25 @@ func UsedEntry(r Request, decision string) (ledger.Entry, error) {
 	return entry(r.caller(), "approval.used", decision, r.ID, detail{Hold: r.Decision, State: Used})
 }
 
-// votedEntry is the receipt of a vote.
-func votedEntry(by aims.Actor, r Request, v Vote, salt receipt.Salt) (ledger.Entry, error) {
-	d := detail{Hold: r.Decision, Given: v.Roles, State: r.State}
-	if v.Note != "" {
-		d.Note = salt.Digest([]byte(v.Note))
+// votedEntry is the receipt of a vote. What the person wrote lies beside the
+// log, behind its own salt.
+func votedEntry(by aims.Actor, r Request, v Vote) (ledger.Entry, error) {
+	e := receipt.Event{
+		Actor: receipt.Party(by), Name: "approval.denied", Decision: v.Decision, Object: receipt.Object{Type: objectType, ID: r.ID},
 	}
-	name := "approval.denied"
 	if v.Grant {
-		name = "approval.granted"
+		e.Name = "approval.granted"
 	}
-	return entry(by, name, v.Decision, r.ID, d)
+	var kept []ledger.Payload
+	if v.Note != "" {
+		note := ledger.Payload{Name: receipt.InputPayload, Data: []byte(v.Note)}
+		rand.Read(note.Salt[:]) // it never fails; without randomness the process ends
+		e.Input = note.Salt.Digest(note.Data)
+		kept = append(kept, note)
+	}
+	entry, err := eventEntry(e, detail{Hold: r.Decision, Given: v.Roles, State: r.State})
+	entry.Payloads = kept
+	return entry, err
 }
 
 // endedEntry is the receipt of what time or a policy did to a request.
@@ -97,7 +103,7 @@ func endedEntry(r Request, to State) (ledger.Entry, error) {
 
 // forgottenEntry is the receipt of requests that were removed.
 func forgottenEntry(count int64, before time.Time) (ledger.Entry, error) {
-	return eventEntry(aims.System, "approvals.forgotten", "", receipt.Object(aims.System), struct {
+	return eventEntry(receipt.Event{Actor: receipt.Party(aims.System), Name: "approvals.forgotten", Object: receipt.Object(aims.System)}, struct {
 		Count  int64     `json:"count"`
 		Before time.Time `json:"before"`
 	}{count, before.UTC()})

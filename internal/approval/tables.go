@@ -13,7 +13,6 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/store"
-	"aims/receipt"
 )
 
 // Statements take no context of their own: they run in the transaction of
@@ -151,7 +150,7 @@ func settle(tx *store.Tx, id string, from, to State) error {
 }
 
 // saveVote stores a vote, in place of the one that the person gave before.
-func saveVote(tx *store.Tx, id string, v Vote, salt receipt.Salt) error {
+func saveVote(tx *store.Tx, id string, v Vote) error {
 	roles, err := json.Marshal(v.Roles)
 	if err != nil {
 		return err
@@ -160,10 +159,9 @@ func saveVote(tx *store.Tx, id string, v Vote, salt receipt.Salt) error {
 	if v.Grant {
 		verdict = grantVerdict
 	}
-	_, err = tx.Exec(`INSERT INTO approval_vote (request, person, verdict, roles, note, salt, decision, voted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (request, person, verdict) DO UPDATE SET roles = excluded.roles, note = excluded.note, salt = excluded.salt,
-decision = excluded.decision, voted = excluded.voted`,
-		id, v.Person, verdict, string(roles), v.Note, salt[:], v.Decision, micros(v.Time))
+	_, err = tx.Exec(`INSERT INTO approval_vote (request, person, verdict, roles, note, decision, voted) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (request, person, verdict) DO UPDATE SET roles = excluded.roles, note = excluded.note, decision = excluded.decision, voted = excluded.voted`,
+		id, v.Person, verdict, string(roles), v.Note, v.Decision, micros(v.Time))
 	return err
 }
 

@@ -2,7 +2,6 @@ package approval
 
 import (
 	"context"
-	"crypto/rand"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/receipt"
 )
 
 // maxNote bounds what a person writes with a vote, in bytes.
@@ -79,9 +77,7 @@ func cast(tx *store.Tx, r *Request, v Vote) (ledger.Entry, error) {
 	if err := r.entitled(v); err != nil {
 		return ledger.Entry{}, err
 	}
-	var salt receipt.Salt
-	rand.Read(salt[:]) // it never fails; without randomness the process ends
-	if err := saveVote(tx, r.ID, v, salt); err != nil {
+	if err := saveVote(tx, r.ID, v); err != nil {
 		return ledger.Entry{}, err
 	}
 	from := r.State
@@ -102,7 +98,7 @@ func cast(tx *store.Tx, r *Request, v Vote) (ledger.Entry, error) {
 	if err := settle(tx, r.ID, from, to); err != nil {
 		return ledger.Entry{}, err
 	}
-	return votedEntry(aims.Actor{Type: aims.PersonType, ID: v.Person}, *r, v, salt)
+	return votedEntry(aims.Actor{Type: aims.PersonType, ID: v.Person}, *r, v)
 }
 
 // entitled refuses a grant that may not count. Policy has refused it before:

@@ -33,7 +33,6 @@ CREATE TABLE approval_vote (
     verdict  TEXT   NOT NULL, -- grant or deny
     roles    TEXT   NOT NULL, -- JSON: of those that are needed, the ones that the person held
     note     TEXT   NOT NULL,
-    salt     BYTEA  NOT NULL, -- of the note's digest in the receipt
     decision TEXT   NOT NULL, -- the receipt of the decision that let the person
     voted    BIGINT NOT NULL,
     PRIMARY KEY (request, person, verdict)
