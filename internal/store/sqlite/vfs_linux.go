@@ -21,11 +21,14 @@ import (
 // in place. A frame of zeros is to SQLite the end of the log, as the rest of an
 // earlier log is, which lies there after every restart.
 //
-// The zeros are at least leastAhead, at most mostAhead, else as much as the log is long.
+// The zeros are as many as the log is long, but at least leastAhead and at most
+// mostAhead bytes. Nothing is written ahead unless the disk has room for that
+// much roomy times.
 const (
 	vfsName    = "aims"
 	leastAhead = 1 << 20
 	mostAhead  = 4 << 20
+	roomy      = 16
 )
 
 // useVFS registers the VFS with SQLite, whose list of them is the process's,
@@ -116,17 +119,21 @@ func writeLog(tls *libc.TLS, file, data uintptr, n int32, offset int64) int32 {
 }
 
 // lengthen writes zeros behind what was just written, if that is the end of
-// the file. Where they find no room nothing is lost: the log grows as it would
-// without them, or the next write says that the disk is full.
+// the file. On a disk that is nearly full the log grows as it would without
+// them: the room is for what is stored.
 func (f *walFile) lengthen(end int64) {
-	var stat syscall.Stat_t
-	if err := syscall.Fstat(int(f.Fh), &stat); err != nil {
+	var file syscall.Stat_t
+	if err := syscall.Fstat(int(f.Fh), &file); err != nil {
 		return
 	}
-	if f.end = stat.Size; f.end > end {
+	if f.end = file.Size; f.end > end {
 		return
 	}
 	ahead := min(max(end, leastAhead), mostAhead)
+	var disk syscall.Statfs_t
+	if err := syscall.Fstatfs(int(f.Fh), &disk); err != nil || disk.Bavail*uint64(disk.Bsize) < uint64(roomy*ahead) {
+		return
+	}
 	if n, err := syscall.Pwrite(int(f.Fh), make([]byte, ahead), end); err == nil {
 		f.end = end + int64(n)
 	}
