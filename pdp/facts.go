@@ -21,11 +21,26 @@ import (
 // one form for equal facts. An error means that a value has no such form, and
 // that nothing may be decided by it.
 func EncodeFacts(req cedar.Request, entities types.EntityMap) ([]byte, error) {
+	return EncodeFactsFor(req, nil, entities)
+}
+
+// EncodeFactsFor writes the facts of a delegated request: those of DecideFor.
+func EncodeFactsFor(req cedar.Request, delegators []types.EntityUID, entities types.EntityMap) ([]byte, error) {
 	e := factsEncoder{out: make([]byte, 0, 1024)}
 	e.raw(`{"action":`)
 	e.uid(req.Action)
 	e.raw(`,"context":`)
 	e.record(req.Context, inputAttribute, undeclaredAttribute)
+	if len(delegators) > 0 {
+		e.raw(`,"delegators":[`)
+		for i, uid := range delegators {
+			if i > 0 {
+				e.raw(",")
+			}
+			e.uid(uid)
+		}
+		e.raw("]")
+	}
 	e.raw(`,"entities":[`)
 	for i, uid := range slices.SortedFunc(maps.Keys(entities), compareUIDs) {
 		if i > 0 {
@@ -264,47 +279,58 @@ func extension(fn, arg string) (types.Value, error) {
 // and the facts of the first decision, the decision is the same. Facts that
 // EncodeFacts would not have written are refused.
 func (s *Set) Redecide(facts, input []byte) (authz.Decision, error) {
-	req, entities, err := decodeFacts(facts)
+	d, err := decodeFacts(facts)
 	if err != nil {
 		return authz.Decision{}, fmt.Errorf("facts: %w", err)
 	}
-	if req, err = s.Complete(req, input); err != nil {
+	req, err := s.Complete(d.request, input)
+	if err != nil {
 		return authz.Decision{}, err
 	}
-	return s.Decide(req, entities), nil
+	return s.DecideFor(req, d.delegators, d.entities), nil
+}
+
+// decoded are facts that were read.
+type decoded struct {
+	request    cedar.Request
+	delegators []types.EntityUID
+	entities   types.EntityMap
 }
 
 // decodeFacts reads facts, and by writing them again makes sure that they are canonical.
-func decodeFacts(facts []byte) (cedar.Request, types.EntityMap, error) {
+func decodeFacts(facts []byte) (decoded, error) {
 	var d factsDecoder
 	root, err := parseJSON(facts)
 	if err != nil {
-		return cedar.Request{}, nil, err
+		return decoded{}, err
 	}
-	members := d.object(root, "action", "context", "entities", "principal", "resource")
-	req := cedar.Request{
+	members := d.object(root, "action", "context", "delegators", "entities", "principal", "resource")
+	f := decoded{request: cedar.Request{
 		Action:    d.uid(members["action"]),
 		Principal: d.uid(members["principal"]),
 		Resource:  d.uid(members["resource"]),
 		Context:   d.record(members["context"]),
+	}}
+	for _, v := range members["delegators"].elems {
+		f.delegators = append(f.delegators, d.uid(v))
 	}
 	list := members["entities"]
-	entities := make(types.EntityMap, len(list.elems))
+	f.entities = make(types.EntityMap, len(list.elems))
 	for _, v := range list.elems {
 		e := d.entity(v)
-		entities[e.UID] = e
+		f.entities[e.UID] = e
 	}
 	if d.err != nil {
-		return cedar.Request{}, nil, d.err
+		return decoded{}, d.err
 	}
-	again, err := EncodeFacts(req, entities)
+	again, err := EncodeFactsFor(f.request, f.delegators, f.entities)
 	if err != nil {
-		return cedar.Request{}, nil, err
+		return decoded{}, err
 	}
 	if !bytes.Equal(again, facts) {
-		return cedar.Request{}, nil, errors.New("not in canonical form")
+		return decoded{}, errors.New("not in canonical form")
 	}
-	return req, entities, nil
+	return f, nil
 }
 
 // factsDecoder reads the forms that factsEncoder writes. It need not be strict
@@ -405,4 +431,20 @@ func (d *factsDecoder) structured(v jsonValue) types.Value {
 		return value
 	}
 	return d.record(v)
+}
+
+// RolesIn are the roles of the principal in recorded facts, sorted.
+func RolesIn(facts []byte) ([]string, error) {
+	d, err := decodeFacts(facts)
+	if err != nil {
+		return nil, fmt.Errorf("facts: %w", err)
+	}
+	var roles []string
+	for parent := range d.entities[d.request.Principal].Parents.All() {
+		if parent.Type == "Role" {
+			roles = append(roles, string(parent.ID))
+		}
+	}
+	slices.Sort(roles)
+	return roles, nil
 }

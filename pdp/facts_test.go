@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,13 +35,18 @@ func TestFactsRoundTrip(t *testing.T) {
 				entities[uid] = e
 			}
 		}
-		facts, err := EncodeFacts(req, entities)
+		delegators := rapid.SliceOfN(genUID(), 0, 3).Draw(t, "delegators")
+		facts, err := EncodeFactsFor(req, delegators, entities)
 		if err != nil {
 			t.Fatal(err)
 		}
-		gotReq, gotEntities, err := decodeFacts(facts)
+		got, err := decodeFacts(facts)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, facts)
+		}
+		gotReq, gotEntities := got.request, got.entities
+		if !slices.Equal(got.delegators, delegators) {
+			t.Fatalf("delegators %v became %v", delegators, got.delegators)
 		}
 		want := req
 		want.Context = withoutInput(req.Context)
@@ -55,7 +61,7 @@ func TestFactsRoundTrip(t *testing.T) {
 				t.Fatalf("%v became %v", e, gotEntities[uid])
 			}
 		}
-		again, err := EncodeFacts(req, entities)
+		again, err := EncodeFactsFor(req, delegators, entities)
 		if err != nil || !bytes.Equal(again, facts) {
 			t.Fatalf("equal facts, other bytes: %v\n%s\n%s", err, facts, again)
 		}
@@ -242,11 +248,12 @@ func FuzzRedecide(f *testing.F) {
 	f.Add(facts)
 	f.Add([]byte(`{"action":{"id":"","type":""},"context":{},"entities":[],"principal":{"id":"","type":""},"resource":{"id":"","type":""}}`))
 	f.Fuzz(func(t *testing.T, facts []byte) {
-		req, entities, err := decodeFacts(facts)
+		d, err := decodeFacts(facts)
 		if err != nil {
 			return
 		}
-		again, err := EncodeFacts(req, entities)
+		req := d.request
+		again, err := EncodeFactsFor(req, d.delegators, d.entities)
 		if err != nil || !bytes.Equal(again, facts) {
 			t.Fatalf("%v\n%s\n%s", err, facts, again)
 		}
