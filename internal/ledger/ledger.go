@@ -88,6 +88,8 @@ type Ledger struct {
 	// failing is whether the last commit failed. It is the sequencer's.
 	failing bool
 
+	companion atomic.Pointer[Companion]
+
 	longSearch chan struct{} // of capacity 1: held while one is made
 
 	signing   sync.Mutex // held while a checkpoint is made

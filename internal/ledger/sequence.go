@@ -33,6 +33,7 @@ const (
 type request struct {
 	entry  Entry
 	change func(*store.Tx) (Entry, error)
+	beside bool // the change needs no savepoint
 	state  atomic.Int32
 	done   chan struct{}
 	// ref and err are set before done is closed.
@@ -192,9 +193,11 @@ func (l *Ledger) commit(requests []*request) {
 			l.open.note(h)
 		}
 		l.tree.Store(next)
+		l.end(b.first, next.size(), true)
 	case errors.Is(err, errNothing):
 		err = nil // each request has its own error
 	default:
+		l.end(0, 0, false)
 		err = aims.Errorf(aims.Unavailable, err, "the receipt could not be stored: nothing was done")
 	}
 	for _, r := range requests {
@@ -234,7 +237,9 @@ func (l *Ledger) extend(tx *store.Tx, requests []*request) (b *batch, next *tree
 		if known, err = l.lockHead(tx); err != nil {
 			return nil, nil, err
 		}
+		l.begin(tx, known.size())
 	}
+	changes := locked
 	for {
 		var full []tile
 		moved := false
@@ -249,7 +254,10 @@ func (l *Ledger) extend(tx *store.Tx, requests []*request) (b *batch, next *tree
 			return nil, nil, err
 		}
 		if moved {
-			return b, next, l.sql.write(tx, b, full)
+			if err = l.sql.write(tx, b, full); err == nil && changes {
+				err = l.writeBeside(tx)
+			}
+			return b, next, err
 		}
 		if locked {
 			return nil, nil, errors.New("ledger: the head moved although it was locked")
@@ -312,9 +320,14 @@ func (l *Ledger) place(tx *store.Tx, b *batch, r *request) error {
 		r.ref, err = b.add(&r.entry)
 		return err
 	}
+	if r.beside {
+		defer l.settle(r)
+		return l.placeBeside(tx, b, r)
+	}
 	if _, err := tx.Exec("SAVEPOINT change"); err != nil {
 		return err
 	}
+	defer l.settle(r)
 	entry, err := callChange(tx, r.change)
 	entries := append([]Entry{entry}, entry.Then...)
 	if err == nil {
