@@ -20,6 +20,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/session"
 	"aims/internal/store"
 	"aims/receipt"
 )
@@ -45,6 +46,7 @@ type App struct {
 	directory *identity.Directory
 	inventory *inventory.Inventory
 	policies  *policy.Administration
+	sessions  *session.Sessions
 	enforcer  *enforcement.Enforcer
 	gateway   *gateway.Gateway
 	server    *http.Server

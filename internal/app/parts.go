@@ -20,6 +20,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/session"
 	"aims/internal/store"
 	"aims/internal/store/postgres"
 	"aims/internal/store/sqlite"
@@ -27,7 +28,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -108,7 +109,11 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	if err != nil {
 		return err
 	}
-	a.enforcer = enforcement.New(a.ledger, a.inventory, a.policies, enforcement.Options{
+	a.sessions, err = session.Open(ctx, a.db, a.ledger, session.Options{Now: a.now, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.enforcer = enforcement.New(a.ledger, a.inventory, a.policies, a.sessions, enforcement.Options{
 		Now: a.now, Log: a.log, Redactor: redactor, ReportWithin: time.Duration(a.cfg.Limits.OutcomeTimeout),
 	})
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)

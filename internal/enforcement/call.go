@@ -127,6 +127,8 @@ type Ruling struct {
 	Pin string
 	// Cause says why a call was refused that no policy had to decide.
 	Cause string
+
+	did *doing // nil when another process decided
 }
 
 // Denial is a ruling that does not allow, as an error with the reasons of the

@@ -204,7 +204,7 @@ func TestWithoutLedgerNothingIsAllowed(t *testing.T) {
 
 func TestWithoutPolicyNothingIsAllowed(t *testing.T) {
 	w := newWorld(t, nil)
-	empty := enforcement.New(w.ledger, w.inventory, emptyPolicies(t, w), w.o)
+	empty := enforcement.New(w.ledger, w.inventory, emptyPolicies(t, w), w.sessions, w.o)
 	if r, err := empty.Decide(t.Context(), payment(billing, `{"amount":1}`)); code(err) != aims.Unavailable || r.Allowed() || r.Receipt == "" {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -7,21 +7,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
-	"aims/pdp"
+	"aims/internal/session"
 	"aims/receipt"
-
-	"github.com/cedar-policy/cedar-go"
 )
 
 // Options tune an Enforcer. The zero value of a bound means its default.
@@ -40,6 +36,8 @@ type Options struct {
 	MaxUnreported int
 	// Limits bound the refusal receipts.
 	Limits Limits
+	// Content gives the labels of what a result holds, whoever it is from; nil for none.
+	Content func(text []byte) []string
 }
 
 // commitWithin bounds how long a receipt may take. It runs also when the
@@ -52,6 +50,7 @@ type Enforcer struct {
 	ledger    *ledger.Ledger
 	inventory *inventory.Inventory
 	policy    *policy.Administration
+	sessions  *session.Sessions
 	o         Options
 	refusals  *limiter
 	entities  principals
@@ -68,12 +67,12 @@ type Enforcer struct {
 }
 
 // New puts an enforcer over the parts that it decides from.
-func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Administration, o Options) *Enforcer {
+func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Administration, runs *session.Sessions, o Options) *Enforcer {
 	o.MaxResult = min(cmp.Or(o.MaxResult, 1<<20), receipt.MaxPayload)
 	o.ReportWithin = cmp.Or(o.ReportWithin, 10*time.Minute)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.MaxUnreported = cmp.Or(o.MaxUnreported, 1_000_000)
-	return &Enforcer{ledger: log, inventory: tools, policy: policies, o: o, refusals: newLimiter(o.Limits)}
+	return &Enforcer{ledger: log, inventory: tools, policy: policies, sessions: runs, o: o, refusals: newLimiter(o.Limits)}
 }
 
 // Decide decides a call and records the decision: when it returns without
@@ -88,110 +87,68 @@ func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Admini
 // that it is no longer recorded one by one, aims.Unavailable that the decision
 // could not be recorded.
 func (e *Enforcer) Decide(ctx context.Context, c Call) (Ruling, error) {
-	c, a, err := e.judge(c)
+	c, err := c.named()
+	if err != nil {
+		return e.refuseCall(ctx, c, attempt{}, err)
+	}
+	// From here on the caller's patience does not count.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
+	defer cancel()
+	for range maxTakes {
+		r, err := e.take(ctx, c)
+		if !errors.Is(err, errTakeAgain) {
+			return r, err
+		}
+	}
+	return Ruling{}, aims.Errorf(aims.Unavailable, nil, "what the call is decided from changes too fast: nothing was done; try again")
+}
+
+// maxTakes bounds how often facts are taken for one call.
+const maxTakes = 16
+
+// errTakeAgain says that facts have to be taken again outside of the
+// transaction, because they cannot be within it.
+var errTakeAgain = errors.New("enforcement: the facts moved")
+
+// take takes the facts of a call, decides and records.
+func (e *Enforcer) take(ctx context.Context, c Call) (Ruling, error) {
+	var v *session.View
+	if c.Channel != Management {
+		v = e.sessions.View(ctx)
+	}
+	a, err := e.judge(c, v)
 	if err != nil {
 		return e.refuseCall(ctx, c, a, err)
 	}
-	return e.settle(ctx, c, a)
-}
-
-// judge is a decision without its receipt. With an error the call is refused,
-// and the attempt has what was found out.
-func (e *Enforcer) judge(c Call) (Call, attempt, error) {
-	var a attempt
-	c, err := c.named()
-	if err != nil {
-		return c, a, err
+	if err := e.admit(c, a); err != nil {
+		return Ruling{}, err
 	}
-	set := e.policy.Active()
-	if set == nil {
-		return c, a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
-	}
-	a.decision.Policy = set.Digest()
-	if c.Tool != "" {
-		if a.tool, err = e.tool(c); err != nil {
-			return c, a, err
-		}
-	}
-	if !set.Has(c.Action) {
-		return c, a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it")
-	}
-	request, entities, err := e.request(c, a.tool)
-	if err != nil {
-		return c, a, err
-	}
-	if request, err = set.Complete(request, c.Input); err != nil {
-		return c, a, invalidInput(err)
-	}
-	facts, err := pdp.EncodeFacts(request, entities)
-	if err != nil {
-		return c, a, aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
-	}
-	a.decision, a.facts = set.Decide(request, entities), facts
-	return c, a, nil
-}
-
-// attempt is what has been found out about a call so far.
-type attempt struct {
-	tool     inventory.State
-	decision authz.Decision
-	cause    string
-	facts    []byte
-}
-
-// settle records a decision. One that allows waits for a report if its channel
-// has them, and needs a place for that.
-func (e *Enforcer) settle(ctx context.Context, c Call, a attempt) (Ruling, error) {
-	if !reported(c.Channel) || !a.decision.Allowed() {
+	if c.Channel == Management {
 		return e.record(ctx, c, a)
 	}
-	if e.waiting.size() >= e.o.MaxUnreported {
-		return Ruling{}, aims.Errorf(aims.Exhausted, nil, "too many decisions wait for the report of their outcome")
-	}
-	r, err := e.record(ctx, c, a)
-	if err == nil {
+	r, err := e.place(ctx, c, a)
+	if err == nil && reported(c.Channel) && r.Allowed() {
 		e.waiting.add(r.Index, r.Time)
 	}
 	return r, err
 }
 
-func invalidInput(err error) error {
-	var input *pdp.InputError
-	if errors.As(err, &input) {
-		return aims.Errorf(aims.Invalid, nil, "%s", input.Error())
-	}
-	return aims.Errorf(aims.Invalid, err, "the arguments cannot be judged")
-}
-
-// tool finds the tool that a call names, as it is at this moment.
-func (e *Enforcer) tool(c Call) (inventory.State, error) {
-	t, known := e.inventory.Tool(c.Server, c.Tool)
-	switch {
-	case !known:
-		return t, aims.Errorf(aims.Denied, nil, "there is no such tool")
-	case !t.Listed:
-		return t, aims.Errorf(aims.Denied, nil, "the server does not list this tool now")
-	case t.Approved == "":
-		return t, aims.Errorf(aims.Denied, nil, "this tool is in quarantine: nobody has approved it yet")
-	}
-	return t, nil
-}
-
 // Possible says whether some input could make the call allowed or held, for
 // filtering lists. It errs to one side: false means that every input is denied.
-func (e *Enforcer) Possible(_ context.Context, c Call) bool {
+func (e *Enforcer) Possible(ctx context.Context, c Call) bool {
 	c, err := c.named()
 	set := e.policy.Active()
 	if err != nil || set == nil || !set.Has(c.Action) {
 		return false
 	}
-	var tool inventory.State
-	if c.Tool != "" {
-		if tool, err = e.tool(c); err != nil {
-			return false
-		}
+	f := facts{set: set}
+	if c.Channel != Management {
+		f.view = e.sessions.View(ctx)
 	}
-	request, entities, err := e.request(c, tool)
+	if e.gather(c, &f) != nil {
+		return false
+	}
+	request, entities, err := e.request(c, &f)
 	return err == nil && set.Possible(request, entities)
 }
 
@@ -217,23 +174,4 @@ func (e *Enforcer) commit(ctx context.Context, entry ledger.Entry) (ledger.Ref, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
 	defer cancel()
 	return e.ledger.Append(ctx, entry)
-}
-
-// request is the Cedar request of a call, without its input.
-func (e *Enforcer) request(c Call, t inventory.State) (cedar.Request, cedar.EntityMap, error) {
-	principal, entities, err := e.entities.of(c.Principal)
-	if err != nil {
-		return cedar.Request{}, nil, err
-	}
-	on := resource(c)
-	if c.Channel != Management {
-		entities = maps.Clone(entities)
-		entities[on] = cedar.Entity{UID: on, Attributes: cedar.NewRecord(cedar.RecordMap{"stopped": cedar.False})}
-	}
-	return cedar.Request{
-		Principal: principal,
-		Action:    cedar.NewEntityUID("Action", cedar.String(c.Action)),
-		Resource:  on,
-		Context:   e.records.context(c, t),
-	}, entities, nil
 }

@@ -1,10 +1,17 @@
 package enforcement
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Prepare does all that Decide does besides appending, for benchmarks.
 func (e *Enforcer) Prepare(c Call) error {
-	c, a, err := e.judge(c)
+	c, err := c.named()
+	if err != nil {
+		return err
+	}
+	a, err := e.judge(c, e.sessions.View(context.Background()))
 	if err != nil {
 		return err
 	}

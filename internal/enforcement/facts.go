@@ -7,6 +7,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/identity"
 	"aims/internal/inventory"
+	"aims/internal/session"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -26,51 +27,91 @@ func resource(c Call) cedar.EntityUID {
 	return cedar.NewEntityUID("McpServer", cedar.String(c.Server))
 }
 
-// records keeps parts of contexts from one call to the next: Cedar hashes a
-// record when it is made, which costs more than most decisions.
+// records makes the records of contexts, and keeps what is the same from one
+// call to the next: Cedar hashes a record or set when it is made, which costs
+// more than most decisions.
 type records struct {
-	sessions cache[sessionFacts]
-	tools    cache[toolFacts]
+	management cache[[3]string, cedar.Record]
+	tools      cache[toolFacts, cedar.Record]
+	sets       cache[setKey, cedar.Set]
 }
 
-type sessionFacts struct{ id, channel, protocol string }
+// setKey names a list that is never changed by where it lies.
+type setKey struct {
+	first *string
+	n     int
+}
 
+func keyOf(list []string) setKey {
+	if len(list) == 0 {
+		return setKey{}
+	}
+	return setKey{&list[0], len(list)}
+}
+
+func (r *records) set(list []string) cedar.Set {
+	return r.sets.get(keyOf(list), func() cedar.Set { return newSet(list) })
+}
+
+func newSet(list []string) cedar.Set {
+	values := make([]cedar.Value, len(list))
+	for i, s := range list {
+		values[i] = cedar.String(s)
+	}
+	return cedar.NewSet(values...)
+}
+
+// toolFacts are what the record of a tool is made of.
 type toolFacts struct {
 	pin                                string
 	quarantined, readOnly, destructive bool
+	effects, labels                    setKey
+	isNew, used, implied               bool
 }
 
 // context is the context of a call without what the input contributes.
-func (r *records) context(c Call, t inventory.State) cedar.Record {
-	session := r.sessions.get(sessionFacts{c.Session, c.Channel, c.Protocol}, newSession)
+func (r *records) context(c Call, f *facts) cedar.Record {
 	if c.Channel == Management {
+		session := r.management.get([3]string{c.Session, c.Channel, c.Protocol}, func() cedar.Record {
+			return r.session(c, &session.Run{})
+		})
 		return cedar.NewRecord(cedar.RecordMap{"session": session, "matter": c.Matter.record()})
 	}
-	if c.Tool == "" {
-		return cedar.NewRecord(cedar.RecordMap{"session": session})
-	}
-	tool := r.tools.get(toolFacts{t.Pin, t.Quarantined, t.ReadOnly, t.Destructive}, newTool)
-	return cedar.NewRecord(cedar.RecordMap{
-		"session": session, "tool": tool, "provenance": cedar.Record{}, "budget": cedar.Record{},
-		"sinks": cedar.NewRecord(cedar.RecordMap{
+	context := cedar.RecordMap{"session": r.session(c, f.run)}
+	if c.Tool != "" {
+		context["tool"] = r.tool(f)
+		context["provenance"] = cedar.Record{}
+		context["budget"] = cedar.Record{}
+		context["sinks"] = cedar.NewRecord(cedar.RecordMap{
 			"all": cedar.Set{}, "user": cedar.Set{}, "used": cedar.Set{}, "trusted": cedar.Set{}, "untrusted": cedar.Set{}, "made_up": cedar.Set{},
-		}),
+		})
+	}
+	return cedar.NewRecord(context)
+}
+
+func (r *records) session(c Call, run *session.Run) cedar.Record {
+	return cedar.NewRecord(cedar.RecordMap{
+		"id": cedar.String(c.Session), "channel": cedar.String(c.Channel), "protocol": cedar.String(c.Protocol),
+		"purpose": cedar.String(run.Purpose), "on_behalf_of": cedar.String(run.OnBehalfOf),
+		"depth": cedar.Long(run.Depth()), "prompted": cedar.Boolean(run.Prompted()),
+		"labels": r.set(run.Labels), "tools": r.set(run.Tools),
+		"calls": cedar.Long(run.Calls), "refusals": cedar.Long(run.Refusals),
 	})
 }
 
-func newSession(f sessionFacts) cedar.Record {
-	return cedar.NewRecord(cedar.RecordMap{
-		"id": cedar.String(f.id), "channel": cedar.String(f.channel), "protocol": cedar.String(f.protocol),
-		"purpose": cedar.String(""), "on_behalf_of": cedar.String(""), "depth": cedar.Long(0), "prompted": cedar.False,
-		"labels": cedar.Set{}, "tools": cedar.Set{}, "calls": cedar.Long(0), "refusals": cedar.Long(0),
-	})
-}
-
-func newTool(f toolFacts) cedar.Record {
-	return cedar.NewRecord(cedar.RecordMap{
-		"pin": cedar.String(f.pin), "quarantined": cedar.Boolean(f.quarantined),
-		"read_only": cedar.Boolean(f.readOnly), "destructive": cedar.Boolean(f.destructive),
-		"effects": cedar.Set{}, "labels": cedar.Set{}, "new": cedar.False, "used": cedar.False, "implied": cedar.False,
+func (r *records) tool(f *facts) cedar.Record {
+	t := &f.tool
+	key := toolFacts{
+		pin: t.Pin, quarantined: t.Quarantined, readOnly: t.ReadOnly, destructive: t.Destructive,
+		effects: keyOf(t.Effects), labels: keyOf(t.Labels), isNew: !t.Explicit && !f.used, used: f.used, implied: f.implied,
+	}
+	return r.tools.get(key, func() cedar.Record {
+		return cedar.NewRecord(cedar.RecordMap{
+			"pin": cedar.String(key.pin), "quarantined": cedar.Boolean(key.quarantined),
+			"read_only": cedar.Boolean(key.readOnly), "destructive": cedar.Boolean(key.destructive),
+			"effects": newSet(t.Effects), "labels": newSet(t.Labels),
+			"new": cedar.Boolean(key.isNew), "used": cedar.Boolean(key.used), "implied": cedar.Boolean(key.implied),
+		})
 	})
 }
 
@@ -89,30 +130,30 @@ func (m Matter) record() cedar.Record {
 	return cedar.NewRecord(cedar.RecordMap{"authors": cedar.NewSet(authors...), "roles": cedar.NewSet(roles...)})
 }
 
-// cache keeps records by the facts that they are made of.
-type cache[K comparable] struct {
+// cache keeps values by the facts that they are made of.
+type cache[K comparable, V any] struct {
 	mu   sync.RWMutex
-	made map[K]cedar.Record
+	made map[K]V
 }
 
 // maxCached bounds the memory of a cache; beyond it begins anew.
 const maxCached = 10_000
 
-func (c *cache[K]) get(facts K, newRecord func(K) cedar.Record) cedar.Record {
+func (c *cache[K, V]) get(facts K, newValue func() V) V {
 	c.mu.RLock()
-	r, ok := c.made[facts]
+	v, ok := c.made[facts]
 	c.mu.RUnlock()
 	if ok {
-		return r
+		return v
 	}
-	r = newRecord(facts)
+	v = newValue()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.made == nil || len(c.made) >= maxCached {
-		c.made = map[K]cedar.Record{}
+		c.made = map[K]V{}
 	}
-	c.made[facts] = r
-	return r
+	c.made[facts] = v
+	return v
 }
 
 // principals keeps the entities of callers from one call to the next.
@@ -121,24 +162,31 @@ type principals struct {
 	known map[aims.Actor]*member
 }
 
-// member is a principal with its roles. It is never changed.
+// member is a principal with its roles and attributes. It is never changed.
 type member struct {
-	roles    []string
-	uid      cedar.EntityUID
-	entities cedar.EntityMap
+	roles           []string
+	stage, operator string
+	suspended       bool
+	uid             cedar.EntityUID
+	entity          cedar.Entity
 }
 
-// of is the entity of a caller, in the roles that it has now.
-func (p *principals) of(caller identity.Principal) (cedar.EntityUID, cedar.EntityMap, error) {
+func (m *member) is(caller identity.Principal, a inventory.Agent) bool {
+	return m != nil && m.stage == a.Stage && m.operator == a.Operator && m.suspended == a.Suspended && slices.Equal(m.roles, caller.Roles)
+}
+
+// of is the entity of a caller, in the roles that it has now and with what is
+// known of it as an agent.
+func (p *principals) of(caller identity.Principal, a inventory.Agent) (*member, error) {
 	p.mu.RLock()
 	m := p.known[caller.Actor]
 	p.mu.RUnlock()
-	if m != nil && slices.Equal(m.roles, caller.Roles) {
-		return m.uid, m.entities, nil
+	if m.is(caller, a) {
+		return m, nil
 	}
-	m, err := newMember(caller)
+	m, err := newMember(caller, a)
 	if err != nil {
-		return cedar.EntityUID{}, nil, err
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -146,10 +194,10 @@ func (p *principals) of(caller identity.Principal) (cedar.EntityUID, cedar.Entit
 		p.known = map[aims.Actor]*member{}
 	}
 	p.known[caller.Actor] = m
-	return m.uid, m.entities, nil
+	return m, nil
 }
 
-func newMember(caller identity.Principal) (*member, error) {
+func newMember(caller identity.Principal, a inventory.Agent) (*member, error) {
 	var kind cedar.EntityType
 	switch caller.Type {
 	case aims.AgentType:
@@ -169,7 +217,11 @@ func newMember(caller identity.Principal) (*member, error) {
 	}
 	entity := cedar.Entity{UID: uid, Parents: cedar.NewEntityUIDSet(roles...)}
 	if kind == "Agent" {
-		entity.Attributes = cedar.NewRecord(cedar.RecordMap{"stage": cedar.String(""), "suspended": cedar.False, "operator": cedar.String("")})
+		entity.Attributes = cedar.NewRecord(cedar.RecordMap{
+			"stage": cedar.String(a.Stage), "suspended": cedar.Boolean(a.Suspended), "operator": cedar.String(a.Operator),
+		})
 	}
-	return &member{roles: slices.Clone(caller.Roles), uid: uid, entities: cedar.EntityMap{uid: entity}}, nil
+	return &member{
+		roles: slices.Clone(caller.Roles), stage: a.Stage, operator: a.Operator, suspended: a.Suspended, uid: uid, entity: entity,
+	}, nil
 }

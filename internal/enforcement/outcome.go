@@ -8,12 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"aims/internal/aims"
 	"aims/internal/identity"
 	"aims/internal/ledger"
+	"aims/internal/session"
+	"aims/internal/store"
 	"aims/receipt"
 )
 
@@ -25,7 +28,7 @@ func (e *Enforcer) Close(ctx context.Context, r Ruling, o Outcome) error {
 	if !r.Allowed() || r.Receipt == "" {
 		return aims.Errorf(aims.Conflict, nil, "only a decision that allowed something has an outcome")
 	}
-	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time}
+	d := openDecision{index: r.Index, id: r.Receipt, since: r.Time, did: r.did}
 	err := e.close(ctx, d, o)
 	if code, _ := aims.Public(err); err != nil && code != aims.Conflict && code != aims.Invalid {
 		e.unclosed.add(d, o.withoutResult())
@@ -49,6 +52,7 @@ type openDecision struct {
 	index uint64
 	id    string
 	since time.Time
+	did   *doing // nil when it is to be read from the log
 }
 
 // maxDetail bounds the sentence of an outcome.
@@ -61,14 +65,35 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if len(o.Result) > e.o.MaxResult {
 		o = o.withoutResult()
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
+	defer cancel()
+	if err := e.recall(ctx, &d); err != nil {
+		return unrecorded(err)
+	}
+	labels := e.labelsOf(d.did, o)
+	entry, err := e.outcomeOf(d, o, labels)
+	if err != nil {
+		return err
+	}
+	_, err = e.ledger.Beside(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+		return entry, d.did.follow(e.sessions.Within(tx), d.index, o, labels)
+	})
+	if code, _ := aims.Public(err); err == nil || code == aims.Conflict {
+		e.waiting.done(d.index)
+	}
+	return unrecorded(err)
+}
+
+// outcomeOf is the entry of an outcome.
+func (e *Enforcer) outcomeOf(d openDecision, o Outcome, labels []string) (ledger.Entry, error) {
 	body := receipt.Outcome{
-		ID: aims.NewID("rcp"), Decision: d.id, Status: o.Status, Detail: clean(o.Detail, maxDetail),
+		ID: aims.NewID("rcp"), Decision: d.id, Status: o.Status, Detail: clean(o.Detail, maxDetail), Labels: labels,
 		Bytes: cmp.Or(o.Bytes, int64(len(o.Result))), Micros: max(0, e.o.Now().Sub(d.since).Microseconds()),
 	}
 	entry := ledger.Entry{Kind: receipt.OutcomeKind, Closes: d.index}
 	data, err := kept(o)
 	if err != nil {
-		return err
+		return entry, err
 	}
 	if len(data) > 0 {
 		salt := newSalts()[0]
@@ -76,13 +101,59 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 		entry.Payloads = []ledger.Payload{{Name: receipt.ResultPayload, Salt: salt, Data: data}}
 	}
 	if entry.Body, err = receipt.Encode(&body); err != nil {
-		return aims.Errorf(aims.Invalid, err, "this is no outcome")
+		return entry, aims.Errorf(aims.Invalid, err, "this is no outcome")
 	}
-	_, err = e.commit(ctx, entry)
-	if code, _ := aims.Public(err); err == nil || code == aims.Conflict {
-		e.waiting.done(d.index)
+	return entry, nil
+}
+
+// follow does what follows from an outcome: it is done when the answer is
+// handed out, which is later.
+func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []string) error {
+	if d.handsOut(o) {
+		if err := t.Read(d.run, decision, labels, len(o.Result) > 0); err != nil {
+			return err
+		}
 	}
-	return unrecorded(err)
+	if o.Status != receipt.Succeeded || len(d.uses) == 0 {
+		return nil
+	}
+	return t.Used(d.run.Actor, d.purpose, d.uses)
+}
+
+// recall reads from the log what another process, or this one before it
+// ended, did decide.
+func (e *Enforcer) recall(ctx context.Context, d *openDecision) error {
+	if d.did != nil {
+		return nil
+	}
+	leaf, err := e.ledger.Entry(ctx, d.index)
+	if err != nil {
+		return err
+	}
+	b, err := receipt.DecodeDecision(leaf.Kind, leaf.Body)
+	if err != nil {
+		return aims.Errorf(aims.Conflict, err, "there is no open decision at %d", d.index)
+	}
+	d.did = &doing{channel: b.Channel}
+	if b.Channel == Management || b.Actor == nil || b.Resource == nil {
+		return nil
+	}
+	d.did.run = session.KeyOf(aims.Actor(*b.Actor), b.Session)
+	server, tool, ok := strings.Cut(b.Action, toolSeparator)
+	if d.did.reads = reads(b.Action); !ok {
+		return nil
+	}
+	d.did.server, d.did.tool, d.did.reads = server, tool, true
+	if t, ok := e.inventory.Tool(server, tool); ok && b.Purpose != "" {
+		d.did.labels, d.did.purpose = t.Labels, b.Purpose
+		d.did.uses, err = e.usesRecorded(ctx, *b, leaf.Index)
+	}
+	return err
+}
+
+// usesRecorded are the uses of a call whose input is in the vault.
+func (e *Enforcer) usesRecorded(_ context.Context, b receipt.Decision, _ uint64) ([]session.Use, error) {
+	return []session.Use{{Action: b.Action}}, nil
 }
 
 // omitted stands in the vault for a result that is not kept: who has the

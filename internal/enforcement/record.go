@@ -16,13 +16,9 @@ import (
 	"aims/receipt"
 )
 
-// record makes the receipt of a decision or refusal durable.
+// record makes the receipt of a decision or refusal durable that nothing but
+// its receipt follows from.
 func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error) {
-	if !a.decision.Allowed() {
-		if err := e.admit(c, a); err != nil {
-			return Ruling{}, err
-		}
-	}
 	id, entry, err := entryOf(c, a)
 	if err != nil {
 		return Ruling{}, err
@@ -31,10 +27,14 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}
+	return rulingOf(c, a, id, ref), nil
+}
+
+func rulingOf(c Call, a attempt, id string, ref ledger.Ref) Ruling {
 	return Ruling{
 		Decision: a.decision, Receipt: id, Index: ref.Index, Time: ref.Time,
-		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause,
-	}, nil
+		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause, did: doingOf(c, a),
+	}
 }
 
 // entryOf is the receipt of a decision or refusal, with its id.
@@ -44,6 +44,9 @@ func entryOf(c Call, a attempt) (string, ledger.Entry, error) {
 		Method: clean(c.Method, maxMethod), Action: clean(c.Action, maxAction),
 		Verdict: a.decision.Verdict, Reasons: a.decision.Reasons, Faults: a.decision.Faults,
 		Obligations: a.decision.Obligations, Cause: a.cause, Policy: a.decision.Policy, Pin: a.tool.Pin,
+	}
+	if a.run != nil {
+		body.Purpose, body.Parent = a.run.Purpose, a.run.Parent
 	}
 	if c.Principal.ID != "" {
 		party := receipt.Party(c.Principal.Actor)
@@ -75,7 +78,7 @@ const keptRefused = 64 << 10
 
 // payloads are the input and the facts, and put their digests into the body.
 func payloads(c Call, a attempt, body *receipt.Decision) []ledger.Payload {
-	if a.facts == nil && (len(c.Input) == 0 || len(c.Input) > keptRefused) {
+	if a.encoded == nil && (len(c.Input) == 0 || len(c.Input) > keptRefused) {
 		return nil
 	}
 	input := c.Input
@@ -84,9 +87,9 @@ func payloads(c Call, a attempt, body *receipt.Decision) []ledger.Payload {
 	}
 	salts := newSalts()
 	kept := make([]ledger.Payload, 0, 2)
-	if a.facts != nil {
-		body.Facts = salts[0].Digest(a.facts)
-		kept = append(kept, ledger.Payload{Name: receipt.FactsPayload, Salt: salts[0], Data: a.facts})
+	if a.encoded != nil {
+		body.Facts = salts[0].Digest(a.encoded)
+		kept = append(kept, ledger.Payload{Name: receipt.FactsPayload, Salt: salts[0], Data: a.encoded})
 	}
 	body.Input = salts[1].Digest(input)
 	return append(kept, ledger.Payload{Name: receipt.InputPayload, Salt: salts[1], Data: input})
@@ -112,6 +115,9 @@ func unrecorded(err error) error {
 func (e *Enforcer) refuseCall(ctx context.Context, c Call, a attempt, why error) (Ruling, error) {
 	_, a.cause = aims.Public(why)
 	a.decision.Verdict = authz.Deny
+	if err := e.admit(c, a); err != nil {
+		return Ruling{}, err
+	}
 	r, err := e.record(ctx, c, a)
 	if err != nil {
 		return Ruling{}, err
@@ -144,11 +150,18 @@ func plain(s string) bool {
 	return true
 }
 
-// admit asks the limiter whether a refusal may still be recorded by itself. It
-// costs the more, the more it would store.
+// admit finds a decision its place: for one that allows and waits for a
+// report, among those that do; for one that does not, among the refusals that
+// are recorded. That costs the more, the more it would store.
 func (e *Enforcer) admit(c Call, a attempt) error {
+	if a.decision.Allowed() {
+		if reported(c.Channel) && e.waiting.size() >= e.o.MaxUnreported {
+			return aims.Errorf(aims.Exhausted, nil, "too many decisions wait for the report of their outcome")
+		}
+		return nil
+	}
 	const unit = 4 << 10
-	cost := 1 + float64(len(c.Input)+len(a.facts))/unit
+	cost := 1 + float64(len(c.Input)+len(a.encoded))/unit
 	if math.IsInf(cost, 0) || !e.refusals.take(principalKey(c), true, cost, e.o.Now()) {
 		actor := receipt.Party(c.Principal.Actor)
 		e.refusals.suppress(suppressed{actor: actor, channel: c.Channel, cause: "refused too often to be recorded one by one"})

@@ -18,6 +18,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/session"
 	"aims/internal/store"
 	"aims/pdp"
 	"aims/receipt"
@@ -85,6 +86,7 @@ type world struct {
 	ledger    *ledger.Ledger
 	inventory *inventory.Inventory
 	policies  *policy.Administration
+	sessions  *session.Sessions
 	clock     *clock
 	o         enforcement.Options
 }
@@ -118,7 +120,7 @@ func (w *world) open() {
 	w.t.Helper()
 	ctx := w.t.Context()
 	var err error
-	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema()); err != nil {
+	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema(), session.Schema()); err != nil {
 		w.t.Fatal(err)
 	}
 	w.ledger, err = ledger.Open(ctx, w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})
@@ -131,7 +133,10 @@ func (w *world) open() {
 	if w.policies, err = policy.Open(ctx, w.db, w.ledger, policy.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.Enforcer = enforcement.New(w.ledger, w.inventory, w.policies, w.o)
+	if w.sessions, err = session.Open(ctx, w.db, w.ledger, session.Options{Now: w.clock.now}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Enforcer = enforcement.New(w.ledger, w.inventory, w.policies, w.sessions, w.o)
 }
 
 func (w *world) close() {

@@ -18,6 +18,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	known "aims/internal/session"
 	"aims/internal/store/sqlite"
 	"aims/pdp"
 	"aims/receipt"
@@ -66,7 +67,7 @@ func newHouse(t testing.TB, o houseOptions) *house {
 		o.now = time.Now
 	}
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), known.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -81,7 +82,9 @@ func newHouse(t testing.TB, o houseOptions) *house {
 	must(t, err)
 	administration, err := policy.Open(ctx, db, h.ledger, policy.Options{Log: log, Extensions: o.config.Extensions})
 	must(t, err)
-	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, enforcement.Options{Now: time.Now, Log: log})
+	runs, err := known.Open(ctx, db, h.ledger, known.Options{Now: time.Now, Log: log})
+	must(t, err)
+	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, runs, enforcement.Options{Now: time.Now, Log: log})
 	for i := range o.config.Servers {
 		s := &o.config.Servers[i]
 		or(&s.ConnectTimeout, 10*time.Second)

@@ -17,6 +17,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/session"
 	"aims/internal/store/sqlite"
 	"aims/pdp"
 	"aims/receipt"
@@ -60,7 +61,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -75,7 +76,9 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	administration, err := policy.Open(ctx, db, in.ledger, policy.Options{Log: log})
 	must(t, err)
-	in.enforcer = enforcement.New(in.ledger, tools, administration, enforcement.Options{Now: time.Now, Log: log})
+	runs, err := session.Open(ctx, db, in.ledger, session.Options{Now: time.Now, Log: log})
+	must(t, err)
+	in.enforcer = enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log})
 	_, err = in.enforcer.ObserveTools(ctx, "payments", []inventory.Tool{
 		{Name: "transfer_funds", Definition: json.RawMessage(`{"name":"transfer_funds","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"to":{"type":"string"}},"required":["amount"]}}`)},
 		{Name: "list.accounts", Definition: json.RawMessage(`{"name":"list.accounts","inputSchema":{"type":"object"}}`)},

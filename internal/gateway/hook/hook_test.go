@@ -18,6 +18,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/session"
 	"aims/internal/store/sqlite"
 	"aims/pdp"
 	"aims/receipt"
@@ -51,7 +52,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -66,7 +67,9 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	administration, err := policy.Open(ctx, db, in.ledger, policy.Options{Log: log})
 	must(t, err)
-	enforcer := enforcement.New(in.ledger, tools, administration, enforcement.Options{Now: time.Now, Log: log})
+	runs, err := session.Open(ctx, db, in.ledger, session.Options{Now: time.Now, Log: log})
+	must(t, err)
+	enforcer := enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log})
 	for server, names := range map[string][]string{"claude-code": {"Bash command", "UserPromptSubmit prompt"}, "payments": {"list.accounts x", "pay x", "a.b x", "a/b x"}} {
 		var listed []inventory.Tool
 		for _, n := range names {

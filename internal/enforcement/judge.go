@@ -1,0 +1,184 @@
+package enforcement
+
+import (
+	"errors"
+	"slices"
+
+	"aims/authz"
+	"aims/internal/aims"
+	"aims/internal/identity"
+	"aims/internal/inventory"
+	"aims/internal/session"
+	"aims/pdp"
+
+	"github.com/cedar-policy/cedar-go"
+)
+
+// attempt is what has been found out about a call so far.
+type attempt struct {
+	facts
+	decision authz.Decision
+	cause    string
+	encoded  []byte // the facts as they are recorded
+}
+
+// facts are what a call is decided from beside its input, and where they were
+// taken from, so that it can be told whether they still hold.
+type facts struct {
+	set       *pdp.Set
+	inventory uint64 // its version
+	view      *session.View
+
+	agent inventory.Agent
+	tool  inventory.State
+	// run is what is known of the run; for management, nothing.
+	run *session.Run
+	// used says that the run's purpose has used the tool before, implied that
+	// the prompt implies it.
+	used, implied bool
+}
+
+// judge is a decision without its receipt, from what a view shows; nil for
+// management. With an error the call is refused, and the attempt has what was
+// found out.
+func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) {
+	var a attempt
+	a.set, a.inventory, a.view = e.policy.Active(), e.inventory.Version(), v
+	if a.set == nil {
+		return a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
+	}
+	a.decision.Policy = a.set.Digest()
+	if err := e.gather(c, &a.facts); err != nil {
+		return a, err
+	}
+	if !a.set.Has(c.Action) {
+		return a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it")
+	}
+	request, entities, err := e.request(c, &a.facts)
+	if err != nil {
+		return a, err
+	}
+	delegators, err := e.delegators(a.run, entities)
+	if err != nil {
+		return a, err
+	}
+	if request, err = a.set.Complete(request, c.Input); err != nil {
+		return a, invalidInput(err)
+	}
+	if a.encoded, err = pdp.EncodeFactsFor(request, delegators, entities); err != nil {
+		return a, aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
+	}
+	a.decision = a.set.DecideFor(request, delegators, entities)
+	return a, nil
+}
+
+// gather takes the facts of the tool, the agent and the run.
+func (e *Enforcer) gather(c Call, f *facts) (err error) {
+	if c.Tool != "" {
+		if f.tool, err = e.tool(c); err != nil {
+			return err
+		}
+	}
+	if c.Channel == Management {
+		return nil
+	}
+	if c.Principal.Type == aims.AgentType {
+		f.agent, _ = e.inventory.Agent(c.Principal.ID)
+	}
+	if f.run, err = f.view.Run(c.run()); err != nil {
+		return err
+	}
+	if err := mayGoOn(f.run, f.agent); err != nil {
+		return err
+	}
+	if c.Tool != "" && f.run.Purpose != "" {
+		uses, err := f.view.Uses(c.run().Actor, f.run.Purpose)
+		if err != nil {
+			return err
+		}
+		f.used = uses.Has(session.Use{Action: c.Action})
+	}
+	return nil
+}
+
+// mayGoOn refuses a run about which too much would have to be remembered, and
+// one whose purpose was taken from its agent.
+func mayGoOn(r *session.Run, a inventory.Agent) error {
+	if r.Full != "" {
+		return aims.Errorf(aims.Denied, nil, "%s", r.Full)
+	}
+	if r.Purpose != "" && !slices.Contains(a.Purposes, r.Purpose) {
+		return aims.Errorf(aims.Denied, nil, "the purpose %q is no longer registered for this agent", r.Purpose)
+	}
+	return nil
+}
+
+// run is the run that a call is part of.
+func (c Call) run() session.Key { return session.KeyOf(c.Principal.Actor, c.Session) }
+
+// request is the Cedar request of a call, without its input.
+func (e *Enforcer) request(c Call, f *facts) (cedar.Request, cedar.EntityMap, error) {
+	m, err := e.entities.of(c.Principal, f.agent)
+	if err != nil {
+		return cedar.Request{}, nil, err
+	}
+	on := resource(c)
+	entities := cedar.EntityMap{m.uid: m.entity}
+	if c.Channel != Management {
+		entities[on] = cedar.Entity{UID: on, Attributes: stopped(e.inventory.Stopped(c.Server))}
+	}
+	return cedar.Request{
+		Principal: m.uid,
+		Action:    cedar.NewEntityUID("Action", cedar.String(c.Action)),
+		Resource:  on,
+		Context:   e.records.context(c, f),
+	}, entities, nil
+}
+
+// delegators adds those who delegated to a run to the entities, in the roles of
+// the decisions that did it and with what is known of them now.
+func (e *Enforcer) delegators(r *session.Run, entities cedar.EntityMap) ([]cedar.EntityUID, error) {
+	if r == nil || len(r.Chain) == 0 {
+		return nil, nil
+	}
+	var uids []cedar.EntityUID
+	for _, d := range r.Chain {
+		actor := aims.Actor{Type: aims.AgentType, ID: actorID(d.Actor)}
+		known, _ := e.inventory.Agent(actor.ID)
+		m, err := newMember(identity.Principal{Actor: actor, Roles: d.Roles}, known)
+		if err != nil {
+			return nil, err
+		}
+		if _, there := entities[m.uid]; !there { // else an agent gave it to itself
+			entities[m.uid] = m.entity
+			uids = append(uids, m.uid)
+		}
+	}
+	return uids, nil
+}
+
+func stopped(is bool) cedar.Record {
+	return cedar.NewRecord(cedar.RecordMap{"stopped": cedar.Boolean(is)})
+}
+
+func invalidInput(err error) error {
+	var input *pdp.InputError
+	if errors.As(err, &input) {
+		return aims.Errorf(aims.Invalid, nil, "%s", input.Error())
+	}
+	return aims.Errorf(aims.Invalid, err, "the arguments cannot be judged")
+}
+
+// tool finds the tool that a call names, as it is at this moment.
+func (e *Enforcer) tool(c Call) (inventory.State, error) {
+	t, known := e.inventory.Tool(c.Server, c.Tool)
+	switch {
+	case !known:
+		return t, aims.Errorf(aims.Denied, nil, "there is no such tool")
+	case !t.Listed:
+		return t, aims.Errorf(aims.Denied, nil, "the server does not list this tool now")
+	case t.Approved == "":
+		return t, aims.Errorf(aims.Denied, nil, "this tool is in quarantine: nobody has approved it yet")
+	}
+	return t, nil
+}

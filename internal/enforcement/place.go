@@ -1,0 +1,174 @@
+package enforcement
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"aims/authz"
+	"aims/internal/ledger"
+	"aims/internal/session"
+	"aims/internal/store"
+)
+
+// placing is a decision on its way to its place in the log.
+type placing struct {
+	*Enforcer
+	c     Call
+	a     attempt
+	id    string
+	entry ledger.Entry
+	// refused is why the call cannot be decided any more.
+	refused error
+}
+
+// place records a decision together with what follows from it. The decision is
+// made from what is known at its place in the log: if that moved since the
+// facts were taken, it is made again there.
+func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error) {
+	p := &placing{Enforcer: e, c: c, a: a}
+	var err error
+	if p.id, p.entry, err = entryOf(c, a); err != nil {
+		return Ruling{}, err
+	}
+	ref, err := e.ledger.Beside(ctx, p.settle)
+	if p.refused != nil {
+		return e.refuseCall(ctx, c, p.a, p.refused)
+	}
+	if err != nil {
+		return Ruling{}, unrecorded(err)
+	}
+	return rulingOf(c, p.a, p.id, ref), nil
+}
+
+// settle runs at the decision's place in the log.
+func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
+	t := p.sessions.Within(tx)
+	same, err := p.holds(t)
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	if !same {
+		if err := p.again(t); err != nil {
+			return ledger.Entry{}, err
+		}
+	}
+	return p.entry, p.follow(t)
+}
+
+// holds says whether the facts of the decision are still those of its place.
+func (p *placing) holds(t *session.Tx) (bool, error) {
+	if p.policy.Active() != p.a.set || p.inventory.Version() != p.a.inventory {
+		return false, nil
+	}
+	return t.Same(p.a.view)
+}
+
+// again decides again, where nothing can move.
+func (p *placing) again(t *session.Tx) error {
+	allowed := p.a.decision.Allowed()
+	a, err := p.judge(p.c, &t.View)
+	if err != nil {
+		p.a, p.refused = a, err
+		return err
+	}
+	if a.decision.Allowed() != allowed {
+		if err := p.admit(p.c, a); err != nil {
+			return err
+		}
+	}
+	p.a = a
+	p.id, p.entry, err = entryOf(p.c, a)
+	return err
+}
+
+// follow does what follows from the decision.
+func (p *placing) follow(t *session.Tx) error {
+	allowed := p.a.decision.Allowed()
+	acts := reported(p.c.Channel)
+	switch {
+	case p.c.Tool != "":
+		if p.a.decision.Verdict == authz.Hold {
+			return nil
+		}
+		return t.Called(p.c.run(), p.c.Action, allowed, acts, p.a.tool.Labels)
+	case allowed && acts && reads(p.c.Action):
+		return t.Acts(p.c.run(), nil)
+	}
+	return nil
+}
+
+// reads says whether the answer to an action brings content to the agent:
+// everything but lists, subscriptions and what a server asks of the agent.
+func reads(action string) bool {
+	switch action {
+	case "completion/complete", "elicitation/create", "logging/setLevel", "resources/subscribe", "resources/unsubscribe",
+		"sampling/createMessage", "subscriptions/listen", "tasks/cancel", "tasks/update":
+		return false
+	}
+	return !strings.HasSuffix(action, "/list")
+}
+
+// doing is what is known of an allowed call until its outcome.
+type doing struct {
+	run     session.Key
+	channel string
+	reads   bool
+	server  string
+	tool    string
+	purpose string
+	labels  []string // of the tool, when the call was decided
+	uses    []session.Use
+}
+
+func doingOf(c Call, a attempt) *doing {
+	if !a.decision.Allowed() {
+		return nil
+	}
+	if c.Channel == Management {
+		return &doing{channel: Management}
+	}
+	d := &doing{run: c.run(), channel: c.Channel, reads: c.Tool != "" || reads(c.Action), server: c.Server, tool: c.Tool, labels: a.tool.Labels}
+	if c.Tool != "" && a.run.Purpose != "" {
+		d.purpose, d.uses = a.run.Purpose, usesOf(c, a)
+	}
+	return d
+}
+
+// usesOf is what the purpose has used when the call succeeds.
+func usesOf(c Call, _ attempt) []session.Use {
+	return []session.Use{{Action: c.Action}}
+}
+
+// unchecked labels a result that nobody could look into.
+const unchecked = "unchecked"
+
+// labelsOf are the labels of a result: those of the tool, as they were when
+// the call was decided and as they are now, and those of its content.
+func (e *Enforcer) labelsOf(d *doing, o Outcome) []string {
+	if !d.handsOut(o) {
+		return nil
+	}
+	labels := slices.Clone(d.labels)
+	if d.tool != "" {
+		if t, ok := e.inventory.Tool(d.server, d.tool); ok {
+			labels = append(labels, t.Labels...)
+		}
+	}
+	switch {
+	case len(o.Result) == 0:
+		labels = append(labels, unchecked)
+	case e.o.Content != nil:
+		labels = append(labels, e.o.Content(o.Result)...)
+	}
+	slices.Sort(labels)
+	return slices.Compact(labels)
+}
+
+// handsOut says whether an outcome brings content to the agent, seen or not.
+func (d *doing) handsOut(o Outcome) bool {
+	if d == nil || !d.reads {
+		return false
+	}
+	return len(o.Result) > 0 || o.SHA256 != "" || reported(d.channel)
+}
