@@ -55,6 +55,7 @@ type sizes struct {
 	clients  int           // concurrent connections to the decision API
 	receipts []uint64      // in the exports that are verified, ascending
 	passes   int           // how often the export is verified
+	replayed int           // recorded calls that are decided again
 }
 
 func fullSizes(large bool) sizes {
@@ -70,6 +71,7 @@ func fullSizes(large bool) sizes {
 		clients:  64,
 		receipts: []uint64{1_000_000},
 		passes:   5,
+		replayed: 1_000_000,
 	}
 	if large {
 		s.receipts = append(s.receipts, 10_000_000)
@@ -90,6 +92,7 @@ func measures() []measure {
 		{"receipts", "durable receipts against a bare group commit", (*bench).receipts},
 		{"proxy", "an MCP call through the gateway against a direct one", (*bench).proxy},
 		{"authzen", "the decision API with durable receipts against a bare HTTP server", (*bench).authzen},
+		{"replay", "recorded calls decided again under a candidate", (*bench).replay},
 		{"verify", "offline verification against the SHA-256 limit", (*bench).verify},
 	}
 }

@@ -53,6 +53,7 @@ func smallSizes() sizes {
 		clients:  3,
 		receipts: []uint64{600, 2000},
 		passes:   1,
+		replayed: 500,
 	}
 }
 

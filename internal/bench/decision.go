@@ -132,12 +132,39 @@ func callContext(input types.Record, undeclared []string) types.Record {
 			"quarantined": types.Boolean(false),
 			"read_only":   types.Boolean(false),
 			"destructive": types.Boolean(false),
+			"effects":     types.NewSet(types.String("pay")),
+			"labels":      types.Set{},
+			"new":         types.Boolean(false),
+			"used":        types.Boolean(true),
+			"implied":     types.Boolean(true),
 		}),
 		"session": types.NewRecord(types.RecordMap{
-			"id":       types.String("s-1"),
-			"channel":  types.String("mcp"),
-			"protocol": types.String(revision),
+			"id":           types.String("s-1"),
+			"channel":      types.String("mcp"),
+			"protocol":     types.String(revision),
+			"purpose":      types.String("invoices"),
+			"on_behalf_of": types.String("ada"),
+			"depth":        types.Long(0),
+			"prompted":     types.Boolean(true),
+			"labels":       types.NewSet(types.String("untrusted")),
+			"tools":        types.NewSet(types.String(action(0)), types.String(action(1))),
+			"calls":        types.Long(7),
+			"refusals":     types.Long(0),
 		}),
+		"provenance": types.NewRecord(types.RecordMap{"to": provenance("recipient"), "amount": provenance("")}),
+		"sinks": types.NewRecord(types.RecordMap{
+			"all": types.NewSet(types.String("recipient")), "user": types.NewSet(types.String("recipient")),
+			"used": types.Set{}, "trusted": types.Set{}, "untrusted": types.Set{}, "made_up": types.Set{},
+		}),
+		"budget": types.Record{},
+	})
+}
+
+// provenance is that of an argument that the user named.
+func provenance(sink string) types.Record {
+	return types.NewRecord(types.RecordMap{
+		"user": types.True, "result": types.False, "trusted": types.False, "used": types.False, "made_up": types.False,
+		"labels": types.Set{}, "sink": types.String(sink),
 	})
 }
 
