@@ -107,6 +107,7 @@ func TestRunPrintsEveryRow(t *testing.T) {
 		{"decision API, 3 connections, processor time a request, over a bare server", "value <= 0.15"},
 		{"decision API, 3 connections, over a bare server", ""},
 		{"decision API, 3 connections, p99", ""},
+		{"replay of 500 recorded calls under 1000 policies, time over deciding alone on one core", "value >= 16666"},
 		{"verification of 600 receipts, of the SHA-256 limit on 2 cores", "ratio >= 0.85"},
 		{"verification of 600 receipts, resident memory", "value <= 100"},
 		{"verification of 2000 receipts, of the SHA-256 limit on 2 cores", "ratio >= 0.85"},
