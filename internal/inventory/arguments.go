@@ -78,10 +78,12 @@ func (w *schemaWalk) members(path string, schema json.RawMessage, depth int) {
 // schemas are the schemas of a keyword that takes one or several.
 func schemas(value json.RawMessage) []json.RawMessage {
 	var several []json.RawMessage
-	if json.Unmarshal(value, &several) == nil {
-		return several
+	if _, one := object(value); one {
+		several = []json.RawMessage{value}
+	} else if json.Unmarshal(value, &several) != nil {
+		return nil // true, false, or malformed
 	}
-	return []json.RawMessage{value} // what is no object has no members
+	return several
 }
 
 // pointed is the place in the input schema that a reference within it names; nil for none.

@@ -59,6 +59,19 @@ func TestOnPostgres(t *testing.T) {
 		"DefinitionsThatTwoParsersReadDifferentlyAreUnusable":  TestDefinitionsThatTwoParsersReadDifferentlyAreUnusable,
 		"DeceivingTextIsQuarantined":                           TestDeceivingTextIsQuarantined,
 		"RemovedAndReturned":                                   TestRemovedAndReturned,
+
+		"AgentIsRegisteredChangedAndOutlivesARestart":         TestAgentIsRegisteredChangedAndOutlivesARestart,
+		"StopOfServersOutlivesARestartAndEndsByResumingAlone": TestStopOfServersOutlivesARestartAndEndsByResumingAlone,
+		"SuspendedAgents":                                    TestSuspendedAgents,
+		"WhatFollowsAStopInTheLogKnowsIt":                    TestWhatFollowsAStopInTheLogKnowsIt,
+		"OtherProcessesHearOfAStop":                          TestOtherProcessesHearOfAStop,
+		"NoProcessOverwritesWhatItHasNotSeen":                TestNoProcessOverwritesWhatItHasNotSeen,
+		"LabelsOutliveARestartRelistingAndAnotherDefinition": TestLabelsOutliveARestartRelistingAndAnotherDefinition,
+		"ForgettingTakesNoLabelAway":                         TestForgettingTakesNoLabelAway,
+		"LabellingWhileAServerLists":                         TestLabellingWhileAServerLists,
+		"TheConfigurationSpeaksForTheToolsThatItNames":       TestTheConfigurationSpeaksForTheToolsThatItNames,
+		"AHintLoosensOnlyWhenAPersonApprovedIt":              TestAHintLoosensOnlyWhenAPersonApprovedIt,
+		"ProcessesAgree":                                     TestProcessesAgree,
 	} {
 		t.Run(name, test)
 	}
