@@ -65,8 +65,6 @@ func (x *exchange) close(ctx context.Context, t *task, o enforcement.Outcome) er
 }
 
 func (g *Gateway) closeRuling(ctx context.Context, r enforcement.Ruling, o enforcement.Outcome) error {
-	ctx, cancel := afterwards(ctx)
-	defer cancel()
 	if err := g.Enforcer.Close(ctx, r, o); err != nil {
 		g.Log.Error("an outcome cannot be recorded", "receipt", r.Receipt, "error", err)
 		return &fault{status: http.StatusOK, code: codeUnavailable, text: "the outcome cannot be recorded; the action may have happened",
@@ -121,9 +119,7 @@ var done = enforcement.Outcome{Status: receipt.Succeeded}
 
 // carry connects, has the request that prepare makes decided, and forwards it.
 func (x *exchange) carry(ctx context.Context, s *server, name string, ready prepare) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	waits := newPatience(s.timeout, cancel)
+	waits := newPatience(s.timeout, x.cancel)
 	defer waits.end()
 	c, release, err := x.conn(ctx, s)
 	if err != nil {

@@ -25,6 +25,8 @@ type exchange struct {
 	header    http.Header
 	remote    string
 	out       *stream
+	// cancel cancels the request that run serves.
+	cancel context.CancelCauseFunc
 	// welcome says whether the caller would be let in now.
 	welcome func() bool
 }
@@ -69,6 +71,7 @@ func (x *exchange) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(x.g.ctx, func() { cancel(errStopping) })()
+	x.cancel = cancel
 	if x.sess != nil {
 		defer x.sess.begin(x.msg.Bytes(envelope.ID), cancel)()
 	}

@@ -282,8 +282,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		err = x.get(r)
 	case http.MethodDelete:
-		err = x.delete(w, r)
+		err = x.delete(r)
 	default:
+		x.out.deadline()
 		w.Header().Set("Allow", "GET, POST, DELETE")
 		http.Error(w, "expected POST, GET or DELETE", http.StatusMethodNotAllowed)
 	}

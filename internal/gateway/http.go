@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -34,7 +33,7 @@ func (x *exchange) post(w http.ResponseWriter, r *http.Request) error {
 	if err := x.admit(r); err != nil {
 		return err
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+	if !upstream.IsMedia(r.Header, "application/json") {
 		return turnedAway(http.StatusUnsupportedMediaType, envelope.CodeInvalidRequest, "content type", "expected Content-Type: application/json")
 	}
 	if json, stream := accepts(r.Header.Values("Accept")); !json || !stream {

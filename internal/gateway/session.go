@@ -303,7 +303,7 @@ func (x *exchange) attach() error {
 }
 
 // delete ends a session at the agent's wish.
-func (x *exchange) delete(w http.ResponseWriter, r *http.Request) error {
+func (x *exchange) delete(r *http.Request) error {
 	if err := x.admit(r); err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func (x *exchange) delete(w http.ResponseWriter, r *http.Request) error {
 	}
 	x.sess.leave()
 	x.g.sessions.remove(x.sess, errEnded)
-	w.WriteHeader(http.StatusNoContent)
+	x.out.status(http.StatusNoContent)
 	return nil
 }
 

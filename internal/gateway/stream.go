@@ -36,11 +36,11 @@ const (
 var errStreamOver = errors.New("gateway: the answer is already complete")
 
 func newStream(w http.ResponseWriter, wait time.Duration) *stream {
-	s := &stream{w: w, rc: http.NewResponseController(w), wait: wait}
-	s.deadline() // one that an earlier request on this connection left has passed
-	return s
+	return &stream{w: w, rc: http.NewResponseController(w), wait: wait}
 }
 
+// deadline is for the next write: one that an earlier request on this
+// connection left may have passed.
 func (s *stream) deadline() {
 	// A writer without deadlines is one of a test.
 	_ = s.rc.SetWriteDeadline(time.Now().Add(s.wait))
@@ -113,6 +113,7 @@ func (s *stream) status(code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == fresh {
+		s.deadline()
 		s.w.WriteHeader(code)
 	}
 	s.state = finished

@@ -275,16 +275,25 @@ func (l *httpLink) callHeader(h http.Header, c Call) {
 
 // answer reads the response to a call.
 func (l *httpLink) answer(ctx context.Context, c Call, resp *http.Response) (Answer, error) {
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch {
-	case resp.StatusCode == http.StatusOK && media == "text/event-stream":
+	case resp.StatusCode == http.StatusOK && IsMedia(resp.Header, "text/event-stream"):
 		return l.stream(ctx, c, resp.Body)
-	case resp.StatusCode == http.StatusOK && media == "application/json":
+	case resp.StatusCode == http.StatusOK && IsMedia(resp.Header, "application/json"):
 		return l.single(ctx, c, resp)
 	case resp.StatusCode == http.StatusOK:
 		return Answer{}, failed(nil, "the server %s answered with a content type that is neither JSON nor an event stream", l.s.cfg.Name)
 	}
 	return l.refused(c, resp)
+}
+
+// IsMedia says whether a message's Content-Type is media, whatever its parameters.
+func IsMedia(h http.Header, media string) bool {
+	value := h.Get("Content-Type")
+	if value == media {
+		return true // as nearly always, and without allocating
+	}
+	got, _, err := mime.ParseMediaType(value)
+	return err == nil && got == media
 }
 
 // single reads a response that comes alone.

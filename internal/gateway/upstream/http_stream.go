@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -143,8 +142,7 @@ func (l *httpLink) get(ctx context.Context, last string) (*http.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if resp.StatusCode != http.StatusOK || media != "text/event-stream" {
+	if resp.StatusCode != http.StatusOK || !IsMedia(resp.Header, "text/event-stream") {
 		resp.Body.Close()
 		return nil, errNoStream
 	}
