@@ -38,6 +38,8 @@ var house = map[string]room{
 	"internal/strict": {1, "one YAML document into one Go value, with the line of everything that is wrong", []string{"go.yaml.in/yaml/v3"}},
 
 	"internal/store": {2, "a database and its transactions; knows no table", nil},
+	"internal/notify": {2, "tells people outside: webhook with signature and retry, mail, chat services",
+		[]string{"github.com/wneessen/go-mail", "github.com/nicholas-fedor/shoutrrr"}},
 
 	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
 	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
