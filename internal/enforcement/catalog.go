@@ -69,7 +69,7 @@ func (e *Enforcer) compiles(c pdp.Catalog) error {
 func (e *Enforcer) ActivatePolicy(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
 	e.catalog.Lock()
 	defer e.catalog.Unlock()
-	version := e.inventory.Version()
+	version := e.inventory.CatalogVersion()
 	done, err := e.policy.Activate(ctx, by, decision, sources, e.inventory.Catalog())
 	if err == nil {
 		e.compiled = version + 1
@@ -112,7 +112,7 @@ func (e *Enforcer) Stale() string {
 // recompile is called with catalog held. Policies that do not compile are no
 // error: those in force stay, and refuse what they do not know.
 func (e *Enforcer) recompile(ctx context.Context) error {
-	version := e.inventory.Version()
+	version := e.inventory.CatalogVersion()
 	if version+1 == e.compiled {
 		return nil
 	}

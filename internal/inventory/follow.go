@@ -36,7 +36,7 @@ func (i *Inventory) alter(ctx context.Context, step func() error) error {
 		if !errors.Is(err, errMoved) {
 			return err
 		}
-		if _, err := i.reload(ctx); err != nil {
+		if err := i.reload(ctx); err != nil {
 			return err
 		}
 	}
@@ -72,38 +72,37 @@ func (i *Inventory) commit(ctx context.Context, fn func(*store.Tx) (ledger.Entry
 }
 
 // Refresh takes up what other processes on the same database changed. It costs
-// one small query when there is nothing new. It says whether the catalog
-// changed, against which the policies are compiled.
-func (i *Inventory) Refresh(ctx context.Context) (catalog bool, err error) {
+// one small query when there is nothing new.
+func (i *Inventory) Refresh(ctx context.Context) error {
 	i.change.Lock()
 	defer i.change.Unlock()
 	var version int64
-	err = i.db.View(ctx, func(tx *store.Tx) error {
+	err := i.db.View(ctx, func(tx *store.Tx) (err error) {
 		version, err = readVersion(ctx, tx)
 		return err
 	})
 	if err != nil || version == i.known {
-		return false, err
+		return err
 	}
 	return i.reload(ctx)
 }
 
 // reload reads the tables into memory. What was observed since the start and
 // is in no table stays. It is called with change held.
-func (i *Inventory) reload(ctx context.Context) (catalog bool, err error) {
+func (i *Inventory) reload(ctx context.Context) error {
 	next := newContents()
 	var version int64
-	err = i.db.View(ctx, func(tx *store.Tx) error {
+	err := i.db.View(ctx, func(tx *store.Tx) (err error) {
 		if version, err = readVersion(ctx, tx); err != nil {
 			return err
 		}
 		return next.read(ctx, tx)
 	})
 	if err != nil {
-		return false, aims.Errorf(aims.Unavailable, err, "the inventory could not be read")
+		return aims.Errorf(aims.Unavailable, err, "the inventory could not be read")
 	}
 	next.keepObserved(&i.contents)
-	catalog = !maps.Equal(i.approved(), next.approved())
+	catalog := !maps.Equal(i.approved(), next.approved())
 	i.known = version
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -112,7 +111,7 @@ func (i *Inventory) reload(ctx context.Context) (catalog bool, err error) {
 	if catalog {
 		i.catalogVersion++
 	}
-	return catalog, nil
+	return nil
 }
 
 // keepObserved carries over what a process knows from its own observations.

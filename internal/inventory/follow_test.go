@@ -87,7 +87,7 @@ func TestProcessesAgree(t *testing.T) {
 		fresh := w.second()
 		want := read(fresh)
 		for n, i := range both {
-			if _, err := i.Refresh(ctx); err != nil {
+			if err := i.Refresh(ctx); err != nil {
 				rt.Fatal(err)
 			}
 			if d := cmp.Diff(want, read(i), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(inventory.State{}, "Listed", "Pin", "Observed", "Flags", "Changed", "FirstSeen")); d != "" {

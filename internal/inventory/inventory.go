@@ -109,7 +109,7 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*In
 	o.MaxDefinition = cmp.Or(o.MaxDefinition, 128<<10)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	i := &Inventory{db: db, ledger: log, o: o, contents: *newContents()}
-	if _, err := i.reload(ctx); err != nil {
+	if err := i.reload(ctx); err != nil {
 		return nil, fmt.Errorf("inventory: %w", err)
 	}
 	return i, nil
