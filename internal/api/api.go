@@ -91,9 +91,21 @@ type caller struct {
 	enforcement.Ruling
 }
 
+// involving is a request about something that people had a part in, so that
+// policy can keep duties apart.
+type involving interface {
+	matter(*api) enforcement.Matter
+}
+
 // permit authenticates a caller and decides whether it may do the action. The
 // decision is recorded; the error is what the caller is told.
 func (a *api) permit(ctx context.Context, authorization, action string) (caller, error) {
+	return a.permitOf(ctx, authorization, action, nil)
+}
+
+// permitOf is permit for a request, whose matter is looked up only for a caller
+// who is known.
+func (a *api) permitOf(ctx context.Context, authorization, action string, request any) (caller, error) {
 	bearer, err := identity.FromHeader(authorization)
 	if err != nil {
 		return caller{}, problem(err)
@@ -103,7 +115,11 @@ func (a *api) permit(ctx context.Context, authorization, action string) (caller,
 		a.Enforcer.Refuse(context.WithoutCancel(ctx), enforcement.Refusal{Channel: enforcement.Management, Method: action, Cause: "no valid credentials"})
 		return caller{}, problem(err)
 	}
-	ruling, err := a.Enforcer.Management(ctx, principal, action)
+	var matter enforcement.Matter
+	if about, ok := request.(involving); ok {
+		matter = about.matter(a)
+	}
+	ruling, err := a.Enforcer.ManagementOf(ctx, principal, action, matter)
 	if err != nil {
 		p := a.failed(action, err)
 		p.Receipt, p.Reasons = ruling.Receipt, ruling.Reasons
@@ -149,7 +165,7 @@ func verb[In interface {
 	op.OperationID = operationID(op)
 	op.Description = strings.TrimSpace(op.Description + " Decided as the action " + action + ".")
 	huma.Register(h, op, func(ctx context.Context, in *T) (*answer[Out], error) {
-		c, err := a.permit(ctx, In(in).authorization(), action)
+		c, err := a.permitOf(ctx, In(in).authorization(), action, in)
 		if err != nil {
 			return nil, err
 		}
