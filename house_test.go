@@ -35,9 +35,12 @@ var house = map[string]room{
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
 		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
+	"internal/rehearsal/trajectory": {1, "the format of recorded agent runs: what a gateway could observe of them", nil},
+
 	"internal/strict": {1, "one YAML document into one Go value, with the line of everything that is wrong", []string{"go.yaml.in/yaml/v3"}},
 
-	"internal/store": {2, "a database and its transactions; knows no table", nil},
+	"internal/store":           {2, "a database and its transactions; knows no table", nil},
+	"internal/rehearsal/score": {2, "compares what was decided of recorded runs with what they were: it alone opens the labels", nil},
 	"internal/notify": {2, "tells people outside: webhook with signature and retry, mail, chat services",
 		[]string{"github.com/wneessen/go-mail", "github.com/nicholas-fedor/shoutrrr"}},
 
