@@ -128,6 +128,10 @@ type Ruling struct {
 	// Cause says why a call was refused that no policy had to decide.
 	Cause string
 
+	// Approval is the id of the approval that a held call waits for, or that
+	// released an allowed one; empty for none.
+	Approval string
+
 	did *doing // nil when another process decided
 }
 
@@ -152,6 +156,9 @@ func (r Ruling) Sentence() string {
 		}
 	}
 	switch {
+	case r.Verdict == authz.Hold && r.Approval != "":
+		return "held until somebody releases it: " + strings.Join(texts, "; ") +
+			". Approval " + r.Approval + " was asked for; when it is granted, make the same call again"
 	case len(texts) > 0 && r.Verdict == authz.Hold:
 		return "held until somebody releases it: " + strings.Join(texts, "; ")
 	case len(texts) > 0:

@@ -41,7 +41,7 @@ func TestEveryDecisionHasAReceiptThatDecidesAgain(t *testing.T) {
 		want := &receipt.Decision{
 			ID: r.Receipt, Actor: &receipt.Party{Type: "agent", ID: "billing"}, Session: "s-1", Channel: "mcp", Method: "tools/call",
 			Action: "desk___pay", Resource: &receipt.Object{Type: "McpServer", ID: "desk"},
-			Verdict: r.Verdict, Reasons: r.Reasons, Policy: w.policies.Active().Digest(), Pin: pin, Input: d.Input, Facts: d.Facts,
+			Verdict: r.Verdict, Reasons: r.Reasons, Approval: r.Approval, Policy: w.policies.Active().Digest(), Pin: pin, Input: d.Input, Facts: d.Facts,
 		}
 		if diff := cmp.Diff(want, d); diff != "" || header.Kind != c.kind || !header.Time.Equal(r.Time) {
 			t.Errorf("%s: %s", c.name, diff)

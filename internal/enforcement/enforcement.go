@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -36,6 +37,10 @@ type Options struct {
 	MaxUnreported int
 	// Limits bound the refusal receipts.
 	Limits Limits
+	// Approvals are the held calls; nil when nothing can be released.
+	Approvals *approval.Approvals
+	// Rules are those of the active policies; nil for none.
+	Rules func() Rules
 	// Content gives the labels of what a result holds, whoever it is from; nil for none.
 	Content func(text []byte) []string
 }
@@ -62,7 +67,7 @@ type Enforcer struct {
 	// catalog is held by whoever changes tools or policies, so that the active
 	// set is always compiled against a catalog at least as new as its sources.
 	catalog  sync.Mutex
-	compiled uint64 // the inventory's version that the active set was compiled against, plus one
+	compiled uint64 // the catalog's version that the active set was compiled against, plus one
 	stale    atomic.Pointer[string]
 }
 
@@ -120,6 +125,9 @@ func (e *Enforcer) take(ctx context.Context, c Call) (Ruling, error) {
 	if err != nil {
 		return e.refuseCall(ctx, c, a, err)
 	}
+	if err := e.release(ctx, c, &a); err != nil {
+		return e.refuseCall(ctx, c, a, err)
+	}
 	if err := e.admit(c, a); err != nil {
 		return Ruling{}, err
 	}
@@ -148,7 +156,7 @@ func (e *Enforcer) Possible(ctx context.Context, c Call) bool {
 	if e.gather(c, &f) != nil {
 		return false
 	}
-	request, entities, err := e.request(c, &f)
+	request, entities, err := e.request(c, &f, nil)
 	return err == nil && set.Possible(request, entities)
 }
 

@@ -15,7 +15,7 @@ func (e *Enforcer) Prepare(c Call) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = entryOf(c, a)
+	_, err = entryOf(c, a)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/session"
@@ -70,7 +71,7 @@ type toolFacts struct {
 }
 
 // context is the context of a call without what the input contributes.
-func (r *records) context(c Call, f *facts) cedar.Record {
+func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Record {
 	if c.Channel == Management {
 		session := r.management.get([3]string{c.Session, c.Channel, c.Protocol}, func() cedar.Record {
 			return r.session(c, &session.Run{})
@@ -85,6 +86,9 @@ func (r *records) context(c Call, f *facts) cedar.Record {
 		context["sinks"] = cedar.NewRecord(cedar.RecordMap{
 			"all": cedar.Set{}, "user": cedar.Set{}, "used": cedar.Set{}, "trusted": cedar.Set{}, "untrusted": cedar.Set{}, "made_up": cedar.Set{},
 		})
+	}
+	if granted != nil {
+		context["approval"] = cedar.NewRecord(cedar.RecordMap{"id": cedar.String(granted.ID), "roles": newSet(granted.Roles)})
 	}
 	return cedar.NewRecord(context)
 }

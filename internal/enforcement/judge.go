@@ -6,6 +6,7 @@ import (
 
 	"aims/authz"
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/session"
@@ -17,9 +18,17 @@ import (
 // attempt is what has been found out about a call so far.
 type attempt struct {
 	facts
+	id       string // of its receipt
 	decision authz.Decision
 	cause    string
 	encoded  []byte // the facts as they are recorded
+
+	// binding is what an approval would have to be good for, of a held call.
+	binding approval.Binding
+	// granted is the approval that it was decided with, pending the id of the one
+	// that it waits for.
+	granted *approval.Request
+	pending string
 }
 
 // facts are what a call is decided from beside its input, and where they were
@@ -41,8 +50,11 @@ type facts struct {
 // judge is a decision without its receipt, from what a view shows; nil for
 // management. With an error the call is refused, and the attempt has what was
 // found out.
-func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) {
-	var a attempt
+func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) { return e.judgeWith(c, v, nil) }
+
+// judgeWith is judge with an approval.
+func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request) (attempt, error) {
+	a := attempt{id: aims.NewID("rcp"), granted: granted}
 	a.set, a.inventory, a.view = e.policy.Active(), e.inventory.Version(), v
 	if a.set == nil {
 		return a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
@@ -54,7 +66,7 @@ func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) {
 	if !a.set.Has(c.Action) {
 		return a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it")
 	}
-	request, entities, err := e.request(c, &a.facts)
+	request, entities, err := e.request(c, &a.facts, granted)
 	if err != nil {
 		return a, err
 	}
@@ -117,7 +129,7 @@ func mayGoOn(r *session.Run, a inventory.Agent) error {
 func (c Call) run() session.Key { return session.KeyOf(c.Principal.Actor, c.Session) }
 
 // request is the Cedar request of a call, without its input.
-func (e *Enforcer) request(c Call, f *facts) (cedar.Request, cedar.EntityMap, error) {
+func (e *Enforcer) request(c Call, f *facts, granted *approval.Request) (cedar.Request, cedar.EntityMap, error) {
 	m, err := e.entities.of(c.Principal, f.agent)
 	if err != nil {
 		return cedar.Request{}, nil, err
@@ -131,7 +143,7 @@ func (e *Enforcer) request(c Call, f *facts) (cedar.Request, cedar.EntityMap, er
 		Principal: m.uid,
 		Action:    cedar.NewEntityUID("Action", cedar.String(c.Action)),
 		Resource:  on,
-		Context:   e.records.context(c, f),
+		Context:   e.records.context(c, f, granted),
 	}, entities, nil
 }
 

@@ -16,7 +16,6 @@ type placing struct {
 	*Enforcer
 	c     Call
 	a     attempt
-	id    string
 	entry ledger.Entry
 	// refused is why the call cannot be decided any more.
 	refused error
@@ -28,17 +27,21 @@ type placing struct {
 func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error) {
 	p := &placing{Enforcer: e, c: c, a: a}
 	var err error
-	if p.id, p.entry, err = entryOf(c, a); err != nil {
+	if p.entry, err = entryOf(c, a); err != nil {
 		return Ruling{}, err
 	}
-	ref, err := e.ledger.Beside(ctx, p.settle)
+	record := e.ledger.Beside
+	if a.writes() {
+		record = e.ledger.Change
+	}
+	ref, err := record(ctx, p.settle)
 	if p.refused != nil {
 		return e.refuseCall(ctx, c, p.a, p.refused)
 	}
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}
-	return rulingOf(c, p.a, p.id, ref), nil
+	return rulingOf(c, p.a, ref), nil
 }
 
 // settle runs at the decision's place in the log.
@@ -53,24 +56,42 @@ func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
 			return ledger.Entry{}, err
 		}
 	}
+	if err := p.approve(tx); err != nil {
+		return ledger.Entry{}, err
+	}
 	return p.entry, p.follow(t)
 }
 
 // holds says whether the facts of the decision are still those of its place.
 func (p *placing) holds(t *session.Tx) (bool, error) {
-	if p.policy.Active() != p.a.set || p.inventory.Version() != p.a.inventory {
+	if !p.unchanged() {
 		return false, nil
 	}
 	return t.Same(p.a.view)
 }
 
+// unchanged says whether policies and inventory are those of the facts.
+func (p *placing) unchanged() bool {
+	return p.policy.Active() == p.a.set && p.inventory.Version() == p.a.inventory
+}
+
 // again decides again, where nothing can move.
 func (p *placing) again(t *session.Tx) error {
-	allowed := p.a.decision.Allowed()
+	allowed, wrote := p.a.decision.Allowed(), p.a.writes()
+	if wrote && !p.unchanged() {
+		return errTakeAgain // the approval would be for another call
+	}
 	a, err := p.judge(p.c, &t.View)
+	if held := err == nil && a.decision.Verdict == authz.Hold; held && p.a.granted != nil {
+		a, err = p.judgeWith(p.c, &t.View, p.a.granted)
+	}
 	if err != nil {
 		p.a, p.refused = a, err
 		return err
+	}
+	a.binding = p.a.binding
+	if p.mayAsk(&a) && !wrote {
+		return errTakeAgain // what it asks for needs another kind of change
 	}
 	if a.decision.Allowed() != allowed {
 		if err := p.admit(p.c, a); err != nil {
@@ -78,8 +99,13 @@ func (p *placing) again(t *session.Tx) error {
 		}
 	}
 	p.a = a
-	p.id, p.entry, err = entryOf(p.c, a)
+	p.entry, err = entryOf(p.c, a)
 	return err
+}
+
+// mayAsk says whether a decision has to do with approvals.
+func (p *placing) mayAsk(a *attempt) bool {
+	return p.o.Approvals != nil && p.c.Tool != "" && a.decision.Verdict == authz.Hold
 }
 
 // follow does what follows from the decision.

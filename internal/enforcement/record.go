@@ -1,6 +1,7 @@
 package enforcement
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,7 +20,7 @@ import (
 // record makes the receipt of a decision or refusal durable that nothing but
 // its receipt follows from.
 func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error) {
-	id, entry, err := entryOf(c, a)
+	entry, err := entryOf(c, a)
 	if err != nil {
 		return Ruling{}, err
 	}
@@ -27,23 +28,26 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}
-	return rulingOf(c, a, id, ref), nil
+	return rulingOf(c, a, ref), nil
 }
 
-func rulingOf(c Call, a attempt, id string, ref ledger.Ref) Ruling {
+func rulingOf(c Call, a attempt, ref ledger.Ref) Ruling {
 	return Ruling{
-		Decision: a.decision, Receipt: id, Index: ref.Index, Time: ref.Time,
-		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause, did: doingOf(c, a),
+		Decision: a.decision, Receipt: a.id, Index: ref.Index, Time: ref.Time,
+		Action: c.Action, Pin: a.tool.Pin, Cause: a.cause, Approval: cmp.Or(a.pending, a.used()), did: doingOf(c, a),
 	}
 }
 
-// entryOf is the receipt of a decision or refusal, with its id.
-func entryOf(c Call, a attempt) (string, ledger.Entry, error) {
+// entryOf is the receipt of a decision or refusal.
+func entryOf(c Call, a attempt) (ledger.Entry, error) {
 	body := receipt.Decision{
-		ID: aims.NewID("rcp"), Session: clean(c.Session, maxSession), Channel: c.Channel,
+		ID: a.id, Session: clean(c.Session, maxSession), Channel: c.Channel,
 		Method: clean(c.Method, maxMethod), Action: clean(c.Action, maxAction),
 		Verdict: a.decision.Verdict, Reasons: a.decision.Reasons, Faults: a.decision.Faults,
 		Obligations: a.decision.Obligations, Cause: a.cause, Policy: a.decision.Policy, Pin: a.tool.Pin,
+	}
+	if body.Approval = a.pending; a.releases() {
+		body.Approval = a.granted.ID
 	}
 	if a.run != nil {
 		body.Purpose, body.Parent = a.run.Purpose, a.run.Parent
@@ -64,12 +68,12 @@ func entryOf(c Call, a attempt) (string, ledger.Entry, error) {
 	}
 	var err error
 	if entry.Body, err = receipt.Encode(&body); err != nil {
-		return "", entry, aims.Errorf(aims.Internal, err, "the decision cannot be recorded")
+		return entry, aims.Errorf(aims.Internal, err, "the decision cannot be recorded")
 	}
 	if len(entry.Body) > ledger.MaxBody {
-		return "", entry, aims.Errorf(aims.Internal, fmt.Errorf("%d reasons and faults", len(body.Reasons)+len(body.Faults)), "the decision has more reasons than a receipt holds")
+		return entry, aims.Errorf(aims.Internal, fmt.Errorf("%d reasons and faults", len(body.Reasons)+len(body.Faults)), "the decision has more reasons than a receipt holds")
 	}
-	return body.ID, entry, nil
+	return entry, nil
 }
 
 // keptRefused is the size up to which the input of a call that never came to a
@@ -114,7 +118,9 @@ func unrecorded(err error) error {
 // the error. Its sentence is the receipt's cause.
 func (e *Enforcer) refuseCall(ctx context.Context, c Call, a attempt, why error) (Ruling, error) {
 	_, a.cause = aims.Public(why)
-	a.decision.Verdict = authz.Deny
+	a.decision = authz.Decision{Verdict: authz.Deny, Policy: a.decision.Policy}
+	a.encoded = nil // it was not decided from them
+	a.id = cmp.Or(a.id, aims.NewID("rcp"))
 	if err := e.admit(c, a); err != nil {
 		return Ruling{}, err
 	}

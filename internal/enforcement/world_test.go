@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -87,6 +88,7 @@ type world struct {
 	inventory *inventory.Inventory
 	policies  *policy.Administration
 	sessions  *session.Sessions
+	approvals *approval.Approvals
 	clock     *clock
 	o         enforcement.Options
 }
@@ -120,7 +122,7 @@ func (w *world) open() {
 	w.t.Helper()
 	ctx := w.t.Context()
 	var err error
-	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema(), session.Schema()); err != nil {
+	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema()); err != nil {
 		w.t.Fatal(err)
 	}
 	w.ledger, err = ledger.Open(ctx, w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})
@@ -136,6 +138,13 @@ func (w *world) open() {
 	if w.sessions, err = session.Open(ctx, w.db, w.ledger, session.Options{Now: w.clock.now}); err != nil {
 		w.t.Fatal(err)
 	}
+	w.approvals = approval.New(w.db, w.ledger, approval.Options{Now: w.clock.now, Policy: func() string {
+		if set := w.policies.Active(); set != nil {
+			return set.Digest()
+		}
+		return ""
+	}})
+	w.o.Approvals = w.approvals
 	w.Enforcer = enforcement.New(w.ledger, w.inventory, w.policies, w.sessions, w.o)
 }
 

@@ -1,0 +1,152 @@
+package enforcement
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"aims/authz"
+	"aims/internal/aims"
+	"aims/internal/approval"
+	"aims/internal/ledger"
+	"aims/internal/store"
+)
+
+// Rules are what policies need beside their text.
+type Rules struct {
+	// Quorum says of a role how many who hold it must release a held call.
+	Quorum map[string]int
+	// Expiry is how long a request for approval stays open; 0 for the default.
+	Expiry time.Duration
+}
+
+// release looks for the approval that releases a held call, and decides again
+// with it. Without one, the attempt stays what it is.
+func (e *Enforcer) release(ctx context.Context, c Call, a *attempt) error {
+	if e.o.Approvals == nil || c.Tool == "" || a.decision.Verdict != authz.Hold {
+		return nil
+	}
+	binding, err := bindingOf(c, *a)
+	if err != nil {
+		return err
+	}
+	a.binding = binding
+	granted, ok, err := e.o.Approvals.Granted(ctx, binding)
+	if err != nil || !ok {
+		return err
+	}
+	again, err := e.judgeWith(c, a.view, &granted)
+	if again.binding = binding; err == nil {
+		*a = again
+	}
+	return err
+}
+
+// bindingOf is the one call that an approval would be good for.
+func bindingOf(c Call, a attempt) (approval.Binding, error) {
+	input, err := approval.InputDigest(c.Input)
+	if err != nil {
+		_, text := aims.Public(err)
+		return approval.Binding{}, aims.Errorf(aims.Invalid, err, "the call needs an approval and cannot be approved: %s", text)
+	}
+	agent := c.Principal.ID
+	if c.Principal.Type != aims.AgentType {
+		agent = c.Principal.Actor.String()
+	}
+	return approval.Binding{
+		Agent: agent, Session: c.Session, Action: c.Action, Server: c.Server, Tool: c.Tool,
+		Pin: a.tool.Pin, Input: input, Policy: a.decision.Policy,
+	}, nil
+}
+
+// writes says whether recording a decision changes approvals too.
+func (a *attempt) writes() bool {
+	return a.binding != approval.Binding{} && (a.decision.Verdict == authz.Hold || a.releases())
+}
+
+// releases says whether an approval made the decision what it is.
+func (a *attempt) releases() bool { return a.granted != nil && a.decision.Allowed() }
+
+// approve opens the approval that a held call asks for, or uses the one that
+// released it, and puts its receipt behind the decision's.
+func (p *placing) approve(tx *store.Tx) error {
+	if !p.a.writes() {
+		return nil
+	}
+	if p.a.releases() {
+		if err := p.o.Approvals.UseIn(tx, p.a.granted.ID, p.a.binding); err != nil {
+			if code, _ := aims.Public(err); code == aims.Conflict || code == aims.NotFound {
+				return errTakeAgain // somebody was faster; there is none any more
+			}
+			return err
+		}
+		used, err := approval.UsedEntry(*p.a.granted, p.a.id)
+		p.entry.Then = []ledger.Entry{used}
+		return err
+	}
+	request, err := p.o.Approvals.OpenIn(tx, p.request())
+	if err != nil {
+		if code, _ := aims.Public(err); code == aims.Denied || code == aims.Exhausted || code == aims.Invalid {
+			p.refused = err
+		}
+		return err
+	}
+	p.a.pending = request.ID
+	if p.entry, err = entryOf(p.c, p.a); err != nil || !request.Fresh {
+		return err
+	}
+	requested, err := approval.RequestedEntry(request)
+	p.entry.Then = []ledger.Entry{requested}
+	return err
+}
+
+// request is what a held call asks of people.
+func (p *placing) request() approval.Request {
+	rules := Rules{}
+	if p.o.Rules != nil {
+		rules = p.o.Rules()
+	}
+	r := approval.Request{
+		Binding: p.a.binding, Purpose: p.a.run.Purpose, Operator: p.a.agent.Operator, OnBehalfOf: p.a.run.OnBehalfOf,
+		Quorums: map[string]int{}, Decision: p.a.id, Summary: p.summary(),
+	}
+	for _, reason := range p.a.decision.Reasons {
+		if reason.Hold != "" && !slices.Contains(r.Roles, reason.Hold) {
+			r.Roles = append(r.Roles, reason.Hold)
+			r.Quorums[reason.Hold] = cmp.Or(rules.Quorum[reason.Hold], 1)
+		}
+	}
+	if rules.Expiry > 0 {
+		r.Expires = p.o.Now().Add(rules.Expiry)
+	}
+	return r
+}
+
+// summary says to who approves what is asked and why.
+func (p *placing) summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s wants to call %s of %s", p.c.Principal.ID, p.c.Tool, p.c.Server)
+	if p.a.run.Purpose != "" {
+		fmt.Fprintf(&b, " for %s", p.a.run.Purpose)
+	}
+	b.WriteString("\n")
+	for _, reason := range p.a.decision.Reasons {
+		fmt.Fprintf(&b, "%s: %s\n", reason.Policy, reason.Text)
+	}
+	if len(p.a.run.Labels) > 0 {
+		fmt.Fprintf(&b, "has read: %s\n", strings.Join(p.a.run.Labels, ", "))
+	}
+	fmt.Fprintf(&b, "arguments: %s", cmp.Or(string(p.c.Input), "{}"))
+	return b.String()
+}
+
+// used is the id of the approval that released the call.
+func (a *attempt) used() string {
+	if a.releases() {
+		return a.granted.ID
+	}
+	return ""
+}
