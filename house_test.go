@@ -60,6 +60,8 @@ var house = map[string]room{
 
 	"internal/policy/foreign": {5, "carries policies of other products over into the words of this one", []string{"github.com/cedar-policy/cedar-go"}},
 
+	"internal/assessment": {5, "the threat model: what can go wrong, what treats it, what is left", nil},
+
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
 
@@ -69,6 +71,8 @@ var house = map[string]room{
 	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/connect":  {7, "stdio bridge for clients that speak no HTTP", nil},
+
+	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},
 
