@@ -31,7 +31,7 @@ const (
 // TLS and proxy are written and read by the goroutine that makes them.
 // net/http's own transport passes each request to one goroutine of the
 // connection and each answer back from another, and where nothing else runs,
-// each passing on wakes a sleeping processor. All other requests are net/http's.
+// each passing on wakes a sleeping processor (docs/gateway.md). All other requests are net/http's.
 type transport struct {
 	standard *http.Transport
 	dialer   *net.Dialer
