@@ -12,11 +12,14 @@ import (
 	"aims/internal/aims"
 	"aims/internal/approval"
 	"aims/internal/ledger"
+	"aims/internal/policy/bundle"
 	"aims/internal/store"
 )
 
 // Rules are what policies need beside their text.
 type Rules struct {
+	// Budgets are counters that policies compare with limits.
+	Budgets []bundle.Budget
 	// Quorum says of a role how many who hold it must release a held call.
 	Quorum map[string]int
 	// Expiry is how long a request for approval stays open; 0 for the default.
@@ -38,7 +41,7 @@ func (e *Enforcer) release(ctx context.Context, c Call, a *attempt) error {
 	if err != nil || !ok {
 		return err
 	}
-	again, err := e.judgeWith(c, a.view, &granted)
+	again, err := e.judgeWith(c, a.view, &granted, a)
 	if again.binding = binding; err == nil {
 		*a = again
 	}
@@ -105,10 +108,7 @@ func (p *placing) approve(tx *store.Tx) error {
 
 // request is what a held call asks of people.
 func (p *placing) request() approval.Request {
-	rules := Rules{}
-	if p.o.Rules != nil {
-		rules = p.o.Rules()
-	}
+	rules := p.a.rules
 	r := approval.Request{
 		Binding: p.a.binding, Purpose: p.a.run.Purpose, Operator: p.a.agent.Operator, OnBehalfOf: p.a.run.OnBehalfOf,
 		Quorums: map[string]int{}, Decision: p.a.id, Summary: p.summary(),

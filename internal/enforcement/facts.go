@@ -70,19 +70,20 @@ type toolFacts struct {
 	isNew, used, implied               bool
 }
 
-// context is the context of a call without what the input contributes.
+// context is the context of a call.
 func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Record {
 	if c.Channel == Management {
 		session := r.management.get([3]string{c.Session, c.Channel, c.Protocol}, func() cedar.Record {
 			return r.session(c, &session.Run{})
 		})
-		return cedar.NewRecord(cedar.RecordMap{"session": session, "matter": c.Matter.record()})
+		return cedar.NewRecord(cedar.RecordMap{"input": f.args.input, "session": session, "matter": c.Matter.record()})
 	}
-	context := cedar.RecordMap{"session": r.session(c, f.run)}
+	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run)}
 	if c.Tool != "" {
 		context["tool"] = r.tool(f)
 		context["provenance"] = cedar.Record{}
-		context["budget"] = cedar.Record{}
+		context["budget"] = f.spending
+		context["undeclared"] = f.args.undeclared
 		context["sinks"] = cedar.NewRecord(cedar.RecordMap{
 			"all": cedar.Set{}, "user": cedar.Set{}, "used": cedar.Set{}, "trusted": cedar.Set{}, "untrusted": cedar.Set{}, "made_up": cedar.Set{},
 		})

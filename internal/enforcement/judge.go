@@ -35,6 +35,7 @@ type attempt struct {
 // taken from, so that it can be told whether they still hold.
 type facts struct {
 	set       *pdp.Set
+	rules     Rules
 	inventory uint64 // its version
 	view      *session.View
 
@@ -45,18 +46,31 @@ type facts struct {
 	// used says that the run's purpose has used the tool before, implied that
 	// the prompt implies it.
 	used, implied bool
+	args          arguments
+	charges       []charge
+	spending      cedar.Record // the charges as policies see them
+}
+
+// arguments are what follows from a call's input and the schema alone.
+type arguments struct {
+	set        *pdp.Set // whose schema it is
+	input      cedar.Record
+	undeclared cedar.Set
 }
 
 // judge is a decision without its receipt, from what a view shows; nil for
 // management. With an error the call is refused, and the attempt has what was
 // found out.
-func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) { return e.judgeWith(c, v, nil) }
+func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) {
+	return e.judgeWith(c, v, nil, nil)
+}
 
-// judgeWith is judge with an approval.
-func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request) (attempt, error) {
+// judgeWith is judge with an approval, after an attempt at the same call; nil
+// for none.
+func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request, before *attempt) (attempt, error) {
 	a := attempt{id: aims.NewID("rcp"), granted: granted}
-	a.set, a.inventory, a.view = e.policy.Active(), e.inventory.Version(), v
-	if a.set == nil {
+	a.inventory, a.view = e.inventory.Version(), v
+	if a.set, a.rules = e.inForce(); a.set == nil {
 		return a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
 	}
 	a.decision.Policy = a.set.Digest()
@@ -66,6 +80,14 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request)
 	if !a.set.Has(c.Action) {
 		return a, aims.Errorf(aims.Denied, nil, "there is no such action, so no policy can permit it")
 	}
+	if before != nil && before.args.set == a.set {
+		a.args = before.args
+	} else if err := a.read(c); err != nil {
+		return a, err
+	}
+	if err := a.compute(c); err != nil {
+		return a, err
+	}
 	request, entities, err := e.request(c, &a.facts, granted)
 	if err != nil {
 		return a, err
@@ -74,14 +96,37 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request)
 	if err != nil {
 		return a, err
 	}
-	if request, err = a.set.Complete(request, c.Input); err != nil {
-		return a, invalidInput(err)
-	}
 	if a.encoded, err = pdp.EncodeFactsFor(request, delegators, entities); err != nil {
 		return a, aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
 	}
 	a.decision = a.set.DecideFor(request, delegators, entities)
 	return a, nil
+}
+
+// inForce is the set that decides now, and what goes with it.
+func (e *Enforcer) inForce() (*pdp.Set, Rules) {
+	if e.o.Rules == nil {
+		return e.policy.Active(), Rules{}
+	}
+	return e.policy.Active(), e.o.Rules()
+}
+
+// read reads the call's input by the schema.
+func (f *facts) read(c Call) error {
+	input, undeclared, err := f.set.Input(c.Action, c.Input)
+	if err != nil {
+		return invalidInput(err)
+	}
+	f.args = arguments{set: f.set, input: input, undeclared: newSet(undeclared)}
+	return nil
+}
+
+// compute takes the facts that follow from the arguments and the run.
+func (f *facts) compute(c Call) (err error) {
+	if c.Tool != "" && len(f.rules.Budgets) > 0 {
+		f.charges, f.spending, err = f.charge(c)
+	}
+	return err
 }
 
 // gather takes the facts of the tool, the agent and the run.

@@ -59,7 +59,10 @@ func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
 	if err := p.approve(tx); err != nil {
 		return ledger.Entry{}, err
 	}
-	return p.entry, p.follow(t)
+	if err := p.follow(t); err != nil {
+		return ledger.Entry{}, err
+	}
+	return p.entry, p.spend(t)
 }
 
 // holds says whether the facts of the decision are still those of its place.
@@ -81,9 +84,9 @@ func (p *placing) again(t *session.Tx) error {
 	if wrote && !p.unchanged() {
 		return errTakeAgain // the approval would be for another call
 	}
-	a, err := p.judge(p.c, &t.View)
+	a, err := p.judgeWith(p.c, &t.View, nil, &p.a)
 	if held := err == nil && a.decision.Verdict == authz.Hold; held && p.a.granted != nil {
-		a, err = p.judgeWith(p.c, &t.View, p.a.granted)
+		a, err = p.judgeWith(p.c, &t.View, p.a.granted, &p.a)
 	}
 	if err != nil {
 		p.a, p.refused = a, err

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +16,22 @@ import (
 	"aims/internal/store/sqlite"
 )
 
-// openStore opens a SQLite file, or, below TestOnPostgres, a PostgreSQL schema.
-func openStore(t testing.TB, path string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
+// place names a SQLite file, or, below TestOnPostgres, a PostgreSQL schema.
+func place(t testing.TB) string {
 	t.Helper()
-	if !strings.HasPrefix(t.Name(), "TestOnPostgres/") {
-		return sqlite.Open(t.Context(), path, now, schemas...)
+	if strings.HasPrefix(t.Name(), "TestOnPostgres/") {
+		return postgresSchema(t)
 	}
-	return postgres.Open(t.Context(), postgresSchema(t), now, schemas...)
+	return filepath.Join(t.TempDir(), "aims.db")
+}
+
+// openStore opens what place named.
+func openStore(t testing.TB, at string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
+	t.Helper()
+	if filepath.IsAbs(at) {
+		return sqlite.Open(t.Context(), at, now, schemas...)
+	}
+	return postgres.Open(t.Context(), at, now, schemas...)
 }
 
 // postgresSchema makes a schema of its own on the test server, and drops it.
@@ -56,6 +66,14 @@ func TestOnPostgres(t *testing.T) {
 		"OverdueReportsAreClosed":                    TestOverdueReportsAreClosed,
 		"QuarantinedToolIsDeniedWhateverPolicySays":  TestQuarantinedToolIsDeniedWhateverPolicySays,
 		"RefusalFloodWritesABoundedNumberOfReceipts": TestRefusalFloodWritesABoundedNumberOfReceipts,
+		"LabelsOfWhatWasReadStayWithTheRun":          TestLabelsOfWhatWasReadStayWithTheRun,
+		"PurposeIsDeclaredAndRegistered":             TestPurposeIsDeclaredAndRegistered,
+		"PurposeRemembersToolsThatItUsed":            TestPurposeRemembersToolsThatItUsed,
+		"DelegationIsNeverWider":                     TestDelegationIsNeverWider,
+		"HeldCallIsReleasedOnce":                     TestHeldCallIsReleasedOnce,
+		"BudgetCannotBeCheated":                      TestBudgetCannotBeCheated,
+		"RaceForTheLastUnit":                         TestRaceForTheLastUnit,
+		"DecisionsUseTheStateAtTheirPlace":           TestDecisionsUseTheStateAtTheirPlace,
 		"TextOfCallersCannotDisfigureAReceipt":       TestTextOfCallersCannotDisfigureAReceipt,
 	} {
 		t.Run(name, test)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -95,7 +94,7 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*enforcement.Options)) *world {
 	t.Helper()
-	w := &world{t: t, path: filepath.Join(t.TempDir(), "aims.db"), clock: &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
+	w := &world{t: t, path: place(t), clock: &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
 	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
 	if err != nil {
 		t.Fatal(err)

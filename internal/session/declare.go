@@ -155,7 +155,7 @@ func (t *Tx) delegate(r *Run, p Parent) error {
 	if parent.ID == "" {
 		return aims.Errorf(aims.Denied, nil, "the delegating run has ended")
 	}
-	chain := append([]Delegator{{Actor: p.Key.Actor, Session: p.Key.Session, Roles: p.Roles}}, parent.Chain...)
+	chain := append([]Delegator{{Actor: p.Key.Actor, Session: p.Key.Session, Run: parent.ID, Roles: p.Roles}}, parent.Chain...)
 	if err := acyclic(r.Key, chain); err != nil {
 		return err
 	}

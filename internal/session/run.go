@@ -65,6 +65,7 @@ type Run struct {
 type Delegator struct {
 	Actor   string   `json:"actor"`
 	Session string   `json:"session,omitempty"`
+	Run     string   `json:"run"` // the id of that run
 	Roles   []string `json:"roles,omitempty"`
 }
 

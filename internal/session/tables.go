@@ -209,7 +209,7 @@ func (t budgetTables) save(tx *store.Tx, n name, _, after held) error {
 }
 
 func (budgetTables) size(value any) int64 {
-	const perBucket = 24
+	const perBucket = 16
 	return 128 + int64(len(value.(*Window).Buckets))*perBucket
 }
 
