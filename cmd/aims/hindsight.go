@@ -51,7 +51,7 @@ func (c *policyReplayCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	files, err := policyFiles(c.Dir)
+	files, err := policyFiles(std, c.Dir)
 	if err != nil {
 		return err
 	}

@@ -37,9 +37,16 @@ type cli struct {
 		Forget  toolsForgetCmd  `cmd:"" help:"Drop a tool that its server no longer lists."`
 	} `cmd:"" help:"Tools and their pins."`
 	Policy struct {
-		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools; nothing changes."`
+		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools, or without a server; nothing changes."`
+		Test     policyTestCmd     `cmd:"" help:"Run the tests of a policy bundle."`
+		Diff     policyDiffCmd     `cmd:"" help:"What differs between two policy bundles, in text and in behaviour."`
+		Publish  policyPublishCmd  `cmd:"" help:"Store a policy bundle under its digest for review."`
+		Approve  policyApproveCmd  `cmd:"" help:"Approve a published bundle; its author cannot."`
 		Activate policyActivateCmd `cmd:"" help:"Check policies and put them in force."`
-		Show     policyShowCmd     `cmd:"" help:"Print the policies in force."`
+		Rollback policyRollbackCmd `cmd:"" help:"Put the policies in force again that were before."`
+		Shadow   policyShadowCmd   `cmd:"" help:"Try a published bundle beside the active one, without effect."`
+		List     policyListCmd     `cmd:"" help:"List the policy bundles, who had a part in them, and where they are in force."`
+		Show     policyShowCmd     `cmd:"" help:"Print the policies in force, or those of a bundle."`
 		Schema   policySchemaCmd   `cmd:"" help:"Print the Cedar schema: every action and its arguments."`
 		Replay   policyReplayCmd   `cmd:"" help:"Decide recorded calls again under other policies and list what would end otherwise."`
 		Coverage policyCoverageCmd `cmd:"" help:"Which rules decided what, and which never did."`

@@ -22,7 +22,8 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
-	"aims/pdp"
+	"aims/internal/policy/bundle"
+	"aims/internal/policy/review"
 	"aims/receipt"
 )
 
@@ -33,11 +34,15 @@ type Parts struct {
 	Inventory *inventory.Inventory
 	Policies  *policy.Administration
 	Ledger    *ledger.Ledger
-	// PolicyDir reads the server's own policy directory.
-	PolicyDir func() ([]pdp.Source, error)
-	// Activate puts sources in force, those of the server's own policy directory
-	// when there are none.
-	Activate func(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error)
+	// PolicyDir reads the server's own policy directory; nil when it has none.
+	PolicyDir func() (*bundle.Bundle, error)
+	// Activate puts a bundle in force, that of the server's own policy directory
+	// for nil.
+	Activate func(ctx context.Context, by aims.Actor, decision string, b *bundle.Bundle) (policy.Activation, error)
+	// Released is an error where another bundle than this may not be put in force.
+	Released func(environment, digest string) error
+	// Known are the entities that there are, for the review of policies.
+	Known func(context.Context) review.Known
 	// Status is the state of the installation.
 	Status func(context.Context) (Status, error)
 	// Source is the log as it is now.
@@ -100,12 +105,12 @@ type involving interface {
 // permit authenticates a caller and decides whether it may do the action. The
 // decision is recorded; the error is what the caller is told.
 func (a *api) permit(ctx context.Context, authorization, action string) (caller, error) {
-	return a.permitOf(ctx, authorization, action, nil)
+	return a.permitOf(ctx, authorization, action, func() (enforcement.Matter, error) { return enforcement.Matter{}, nil })
 }
 
-// permitOf is permit for a request, whose matter is looked up only for a caller
-// who is known.
-func (a *api) permitOf(ctx context.Context, authorization, action string, request any) (caller, error) {
+// permitOf is permit for an action about a matter, which is looked up only for
+// a caller who is known.
+func (a *api) permitOf(ctx context.Context, authorization, action string, matter func() (enforcement.Matter, error)) (caller, error) {
 	bearer, err := identity.FromHeader(authorization)
 	if err != nil {
 		return caller{}, problem(err)
@@ -115,11 +120,11 @@ func (a *api) permitOf(ctx context.Context, authorization, action string, reques
 		a.Enforcer.Refuse(context.WithoutCancel(ctx), enforcement.Refusal{Channel: enforcement.Management, Method: action, Cause: "no valid credentials"})
 		return caller{}, problem(err)
 	}
-	var matter enforcement.Matter
-	if about, ok := request.(involving); ok {
-		matter = about.matter(a)
+	about, err := matter()
+	if err != nil {
+		return caller{}, a.failed(action, err)
 	}
-	ruling, err := a.Enforcer.ManagementOf(ctx, principal, action, matter)
+	ruling, err := a.Enforcer.ManagementOf(ctx, principal, action, about)
 	if err != nil {
 		p := a.failed(action, err)
 		p.Receipt, p.Reasons = ruling.Receipt, ruling.Reasons
@@ -161,11 +166,26 @@ func verb[In interface {
 	*T
 	authorization() string
 }, T, Out any](a *api, h huma.API, op huma.Operation, action string, do func(context.Context, caller, In) (Out, error)) {
+	verbOf(a, h, op, action, func(_ context.Context, in In) (enforcement.Matter, error) {
+		if about, ok := any(in).(involving); ok {
+			return about.matter(a), nil
+		}
+		return enforcement.Matter{}, nil
+	}, do)
+}
+
+// verbOf is verb for an action on something that must be looked up to know who
+// had a part in it.
+func verbOf[In interface {
+	*T
+	authorization() string
+}, T, Out any](a *api, h huma.API, op huma.Operation, action string, matter func(context.Context, In) (enforcement.Matter, error),
+	do func(context.Context, caller, In) (Out, error)) {
 	op.Path = "/api/v1" + op.Path
 	op.OperationID = operationID(op)
 	op.Description = strings.TrimSpace(op.Description + " Decided as the action " + action + ".")
 	huma.Register(h, op, func(ctx context.Context, in *T) (*answer[Out], error) {
-		c, err := a.permitOf(ctx, In(in).authorization(), action, in)
+		c, err := a.permitOf(ctx, In(in).authorization(), action, func() (enforcement.Matter, error) { return matter(ctx, in) })
 		if err != nil {
 			return nil, err
 		}

@@ -71,14 +71,14 @@ func (a *api) stretch(ctx context.Context, p Period) (hindsight.Stretch, error) 
 
 func (a *api) replay(ctx context.Context, _ caller, in *replayRequest, w io.Writer) error {
 	out := json.NewEncoder(w)
-	sources := sourcesOf(in.Body.Files)
-	var err error
-	if sources == nil {
-		if sources, err = a.PolicyDir(); err != nil {
-			return err
-		}
+	b, err := a.bundleOr(in.Body.Files)
+	if found := policy.Problems(err); found != nil {
+		return out.Encode(ReplayLine{Check: &PolicyCheck{Problems: found}})
 	}
-	candidate, losses, err := a.Enforcer.CompilePolicy(sources)
+	if err != nil {
+		return err
+	}
+	candidate, losses, err := a.Enforcer.CompilePolicy(b)
 	if found := policy.Problems(err); found != nil {
 		return out.Encode(ReplayLine{Check: &PolicyCheck{Problems: found, Losses: losses}})
 	}

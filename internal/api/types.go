@@ -75,29 +75,10 @@ type Forgetting struct {
 	Tool   string `json:"tool"`
 }
 
-// PolicyFile is one *.cedar file.
-type PolicyFile struct {
-	Name string `json:"name" maxLength:"255"`
-	Text string `json:"text"`
-}
-
-// PolicyFiles asks about, or for, a set of policies.
-type PolicyFiles struct {
-	Files []PolicyFile `json:"files,omitempty" doc:"absent: what the server's policy directory now holds"`
-}
-
-// PolicyCheck says whether a set could be activated.
-type PolicyCheck struct {
-	Valid    bool          `json:"valid"`
-	Digest   string        `json:"digest,omitempty" doc:"after an activation"`
-	Changed  bool          `json:"changed" doc:"after an activation: the set was not in force before"`
-	Problems []pdp.Problem `json:"problems,omitempty"`
-	Losses   []pdp.Loss    `json:"losses,omitempty"`
-}
-
 // Policy is the set in force.
 type Policy struct {
 	Digest string       `json:"digest"`
+	Bundle string       `json:"bundle" doc:"digest of the bundle that the set was compiled from"`
 	Files  []PolicyFile `json:"files"`
 	Schema string       `json:"schema"`
 	Losses []pdp.Loss   `json:"losses,omitempty" doc:"what the schema could not carry over exactly from the tools"`

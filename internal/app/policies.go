@@ -2,13 +2,15 @@ package app
 
 import (
 	"context"
+	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"aims/internal/aims"
 	"aims/internal/policy"
+	"aims/internal/policy/bundle"
+	"aims/internal/policy/review"
 	"aims/pdp"
 )
 
@@ -74,26 +76,29 @@ func (a *App) ReloadPolicies(ctx context.Context) error {
 	return err
 }
 
-// activate puts sources in force, those of the policy directory when there are
+// activate puts a bundle in force, that of the policy directory when there is
 // none. Where there is a policy directory, others are refused: two sources of
 // truth would undo one another at the next start.
-func (a *App) activate(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
-	own, err := a.directorySources()
+func (a *App) activate(ctx context.Context, by aims.Actor, decision string, b *bundle.Bundle) (policy.Activation, error) {
+	own, err := a.directoryBundle()
 	if err != nil {
 		return policy.Activation{}, err
 	}
-	switch {
-	case sources == nil && own != nil:
-		sources = own
-	case sources == nil && a.policies.Active() != nil:
-		return policy.Activation{Digest: a.policies.Active().Digest()}, nil
-	case sources == nil:
-		sources = []pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}
-	case own != nil && !slices.EqualFunc(own, sources, sameSource):
-		return policy.Activation{}, aims.Errorf(aims.Conflict, nil, "this server takes its policies from its policy directory, which holds others; "+
-			"change them there, or set policy_dir: none to take them from here only")
+	switch active := a.policies.InForce(); {
+	case b == nil && own != nil:
+		b = own
+	case b == nil && active != nil:
+		return policy.Activation{Digest: active.Set.Digest(), Bundle: active.Bundle, Environment: a.policies.Environment()}, nil
+	case b == nil:
+		if b, err = bundle.FromSources([]pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}); err != nil {
+			return policy.Activation{}, err
+		}
+	case own != nil && own.Digest != b.Digest:
+		return policy.Activation{}, errDirectory()
 	}
-	done, err := a.enforcer.ActivatePolicy(ctx, by, decision, sources)
+	done, err := a.enforcer.PutInForce(func(c pdp.Catalog) (policy.Activation, error) {
+		return a.policies.Activate(ctx, by, decision, b, c)
+	})
 	if err != nil {
 		return done, err
 	}
@@ -104,19 +109,61 @@ func (a *App) activate(ctx context.Context, by aims.Actor, decision string, sour
 		if n := len(done.Losses); n > 0 {
 			a.log.Info("some arguments of tools cannot be carried over to policies exactly; `aims policy schema` lists them", "arguments", n)
 		}
-		a.log.Info("policies are in force", "digest", done.Digest, "before", done.Before, "files", len(sources), "by", by)
+		a.log.Info("policies are in force", "digest", done.Digest, "bundle", done.Bundle, "before", done.Before, "files", len(b.Sources), "by", by)
 	}
 	return done, nil
 }
 
-func sameSource(a, b pdp.Source) bool { return a.Name == b.Name && string(a.Text) == string(b.Text) }
+func errDirectory() error {
+	return aims.Errorf(aims.Conflict, nil, "this server takes its policies from its policy directory, which holds others; "+
+		"change them there, or set policy_dir: none to take them from here only")
+}
 
-// directorySources reads the policy directory; nil when there is none by configuration.
-func (a *App) directorySources() ([]pdp.Source, error) {
+// released refuses to put other policies in force in this environment than
+// those of the policy directory, which would undo it at the next start.
+func (a *App) released(environment, digest string) error {
+	own, err := a.directoryBundle()
+	if err != nil || own == nil || environment != a.policies.Environment() || own.Digest == digest {
+		return err
+	}
+	return errDirectory()
+}
+
+// directoryBundle reads the policy directory; nil when there is none by configuration.
+func (a *App) directoryBundle() (*bundle.Bundle, error) {
 	if a.cfg.PolicyDir == noPolicyDir {
 		return nil, nil
 	}
-	return policy.LoadDir(a.cfg.PolicyDir)
+	return bundle.Load(os.DirFS(a.cfg.PolicyDir))
+}
+
+// known are the entities that policies can name. With access tokens of an
+// authorization server, nobody here knows who comes, and in which roles.
+func (a *App) known(ctx context.Context) review.Known {
+	k := review.Known{Servers: []string{}}
+	for _, s := range a.cfg.Servers {
+		k.Servers = append(k.Servers, s.Name)
+	}
+	for _, t := range a.inventory.Tools("") {
+		k.Servers = append(k.Servers, t.Server)
+	}
+	keys, err := a.directory.Keys(ctx)
+	if a.cfg.OAuth != nil || err != nil {
+		return k
+	}
+	k.Agents, k.People, k.Roles = []string{a.cfg.AnonymousAgent}, []string{}, []string{}
+	for _, agent := range a.inventory.Agents() {
+		k.Agents = append(k.Agents, agent.ID)
+	}
+	for _, key := range keys {
+		k.Roles = append(k.Roles, key.Roles...)
+		if key.Actor.Type == aims.AgentType {
+			k.Agents = append(k.Agents, key.Actor.ID)
+		} else {
+			k.People = append(k.People, key.Actor.ID)
+		}
+	}
+	return k
 }
 
 // placed turns what is wrong with policies into problems with their places.

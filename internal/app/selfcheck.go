@@ -14,6 +14,7 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/policy/bundle"
 	"aims/pdp"
 	"aims/receipt"
 )
@@ -121,7 +122,10 @@ func (a *App) fireQuarantine(ctx context.Context) (string, error) {
 }
 
 func (a *App) fireBadPolicy(context.Context) (string, error) {
-	_, err := a.enforcer.CheckPolicy([]pdp.Source{{Name: "self-check.cedar", Text: []byte(`permit (principal, action == Action::"self-check___nothing", resource);`)}})
+	b, err := bundle.FromSources([]pdp.Source{{Name: "self-check.cedar", Text: []byte(`permit (principal, action == Action::"self-check___nothing", resource);`)}})
+	if err == nil {
+		_, _, err = a.enforcer.CompilePolicy(b)
+	}
 	if code, text := aims.Public(err); code == aims.Invalid {
 		return text, nil
 	}

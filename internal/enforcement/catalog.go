@@ -6,6 +6,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/inventory"
 	"aims/internal/policy"
+	"aims/internal/policy/bundle"
 	"aims/pdp"
 )
 
@@ -54,41 +55,45 @@ func (e *Enforcer) ForgetTool(ctx context.Context, by aims.Actor, decision, serv
 
 // compiles says whether the active policies would compile with a catalog.
 func (e *Enforcer) compiles(c pdp.Catalog) error {
-	sources := e.policy.Sources()
-	if sources == nil {
+	own := e.policy.Own()
+	if own == nil {
 		return nil
 	}
-	if _, _, err := e.policy.Check(sources, c); err != nil {
+	if _, _, err := e.policy.Compile(own, c.Tools); err != nil {
 		_, text := aims.Public(err)
 		return aims.Errorf(aims.Conflict, err, "after that, %s", text)
 	}
 	return nil
 }
 
-// ActivatePolicy puts sources in force for the tools that are approved now.
-func (e *Enforcer) ActivatePolicy(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
+// PutInForce runs an activation with the tools that are approved now.
+func (e *Enforcer) PutInForce(activate func(pdp.Catalog) (policy.Activation, error)) (policy.Activation, error) {
 	e.catalog.Lock()
 	defer e.catalog.Unlock()
 	version := e.inventory.CatalogVersion()
-	done, err := e.policy.Activate(ctx, by, decision, sources, e.inventory.Catalog())
-	if err == nil {
+	done, err := activate(e.inventory.Catalog())
+	if err == nil && done.Environment == e.policy.Environment() {
 		e.compiled = version + 1
 		e.stale.Store(nil)
 	}
 	return done, err
 }
 
-// CheckPolicy says whether sources would compile for the tools that are
-// approved now; policy.Problems has the places.
-func (e *Enforcer) CheckPolicy(sources []pdp.Source) ([]pdp.Loss, error) {
-	_, losses, err := e.policy.Check(sources, e.inventory.Catalog())
-	return losses, err
+// ActivatePolicy puts policies without tests in force, in one bundle.
+func (e *Enforcer) ActivatePolicy(ctx context.Context, by aims.Actor, decision string, sources []pdp.Source) (policy.Activation, error) {
+	b, err := bundle.FromSources(sources)
+	if err != nil {
+		return policy.Activation{}, err
+	}
+	return e.PutInForce(func(c pdp.Catalog) (policy.Activation, error) {
+		return e.policy.Activate(ctx, by, decision, b, c)
+	})
 }
 
-// CompilePolicy compiles sources for the tools that are approved now, without
-// putting them in force.
-func (e *Enforcer) CompilePolicy(sources []pdp.Source) (*pdp.Set, []pdp.Loss, error) {
-	return e.policy.Check(sources, e.inventory.Catalog())
+// CompilePolicy compiles a bundle for the tools that are approved now, without
+// putting it in force.
+func (e *Enforcer) CompilePolicy(b *bundle.Bundle) (*pdp.Set, []pdp.Loss, error) {
+	return e.policy.Compile(b, e.inventory.Catalog().Tools)
 }
 
 // Recompile puts the active policies in force for the approved tools and the

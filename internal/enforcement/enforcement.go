@@ -39,7 +39,7 @@ type Options struct {
 	Limits Limits
 	// Approvals are the held calls; nil when nothing can be released.
 	Approvals *approval.Approvals
-	// Rules are those of the active policies; nil for none.
+	// Rules stand in place of those of the bundle in force; nil for these.
 	Rules func() Rules
 	// Content gives the labels of what a result holds, whoever it is from; nil for none.
 	Content func(text []byte) []string

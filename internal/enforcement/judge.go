@@ -105,10 +105,14 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request,
 
 // inForce is the set that decides now, and what goes with it.
 func (e *Enforcer) inForce() (*pdp.Set, Rules) {
-	if e.o.Rules == nil {
-		return e.policy.Active(), Rules{}
+	in := e.policy.InForce()
+	switch {
+	case in == nil:
+		return nil, Rules{}
+	case e.o.Rules != nil:
+		return in.Set, e.o.Rules()
 	}
-	return e.policy.Active(), e.o.Rules()
+	return in.Set, Rules{Budgets: in.Meta.Budgets, Quorum: in.Meta.Quorum, Expiry: in.Meta.ApprovalExpiry}
 }
 
 // read reads the call's input by the schema.

@@ -20,7 +20,6 @@ import (
 	"aims/internal/ledger"
 	"aims/internal/policy/bundle"
 	"aims/internal/session"
-	"aims/pdp"
 	"aims/receipt"
 )
 
@@ -32,6 +31,12 @@ when { context.budget.paid.after.greaterThan(decimal("100.0")) };
 @id("session-calls") @reason("a session calls send twice")
 forbid (principal, action == Action::"desk___send", resource)
 when { context.budget.sent.after.greaterThan(decimal("2.0")) };
+`
+
+const spendingBudgets = `
+budgets:
+  - {name: paid, of: sum, argument: amount, tools: [desk___pay], per: agent, window: 24h}
+  - {name: sent, of: calls, tools: [desk___send], per: session}
 `
 
 // spendingRules count payments of an agent, and mails of a session.
@@ -48,9 +53,11 @@ func newSpendingWorld(t testing.TB) *world {
 		o.Rules = spendingRules
 		o.Limits = enforcement.Limits{Burst: 1e9, TotalBurst: 1e9}
 	})
-	catalog := w.inventory.Catalog()
-	catalog.Budgets = (bundle.Meta{Budgets: spendingRules().Budgets}).Counted(catalog.Tools)
-	if _, err := w.policies.Activate(t.Context(), admin.Actor, "", []pdp.Source{{Name: "p.cedar", Text: []byte(spendingPolicies)}}, catalog); err != nil {
+	b, err := bundle.New([]bundle.File{{Name: "p.cedar", Text: []byte(spendingPolicies)}, {Name: bundle.MetaFile, Text: []byte(spendingBudgets)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.policies.Activate(t.Context(), admin.Actor, "", b, w.inventory.Catalog()); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -2,8 +2,6 @@ package policy_test
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/policy"
+	"aims/internal/policy/bundle"
 	"aims/pdp"
 )
 
@@ -27,7 +26,16 @@ func code(err error) aims.Code {
 	return c
 }
 
-func source(name, text string) []pdp.Source { return []pdp.Source{{Name: name, Text: []byte(text)}} }
+func source(name, text string) []bundle.File { return []bundle.File{{Name: name, Text: []byte(text)}} }
+
+// activateFiles makes a bundle of files and activates it.
+func (w *world) activateFiles(files []bundle.File, c pdp.Catalog) (policy.Activation, error) {
+	b, err := bundle.New(files)
+	if err != nil {
+		return policy.Activation{}, err
+	}
+	return w.Activate(w.t.Context(), person, "", b, c)
+}
 
 var catalog = pdp.Catalog{Tools: []pdp.Tool{{
 	Server: "desk", Name: "pay",
@@ -36,9 +44,9 @@ var catalog = pdp.Catalog{Tools: []pdp.Tool{{
 
 const permitPay = `@id("pay") @reason("small payments") permit (principal, action == Action::"desk___pay", resource) when { context.input.amount < 100 };`
 
-func (w *world) activate(sources []pdp.Source, c pdp.Catalog) policy.Activation {
+func (w *world) activate(files []bundle.File, c pdp.Catalog) policy.Activation {
 	w.t.Helper()
-	done, err := w.Activate(w.t.Context(), person, "", sources, c)
+	done, err := w.activateFiles(files, c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -78,7 +86,7 @@ func (w *world) pay(amount int64, quarantined bool) authz.Verdict {
 
 func TestActivationDecidesFromThenOnAndSurvivesARestart(t *testing.T) {
 	w := newWorld(t, policy.Options{})
-	if w.Active() != nil || w.Sources() != nil {
+	if w.Active() != nil || w.Own() != nil {
 		t.Fatal("a set is active that nobody activated")
 	}
 	done := w.activate(source("pay.cedar", permitPay), catalog)
@@ -89,7 +97,7 @@ func TestActivationDecidesFromThenOnAndSurvivesARestart(t *testing.T) {
 		if w.pay(99, false) != authz.Allow || w.pay(100, false) != authz.Deny {
 			t.Errorf("%s: it does not decide", when)
 		}
-		if d := cmp.Diff(source("pay.cedar", permitPay), w.Sources()); d != "" {
+		if d := cmp.Diff(source("pay.cedar", permitPay), w.Own().Files()); d != "" {
 			t.Errorf("%s: %s", when, d)
 		}
 		w.reopen()
@@ -120,7 +128,7 @@ func TestBadPolicyIsRefusedWithItsPlaceAndTheActiveOneStays(t *testing.T) {
 		"only comments":  {"// nothing\n\n  // at all\n", 0, "no policy"},
 		"nothing":        {"", 0, "no policy"},
 	} {
-		_, err := w.Activate(t.Context(), person, "", source("new.cedar", c.text), catalog)
+		_, err := w.activateFiles(source("new.cedar", c.text), catalog)
 		if code(err) != aims.Invalid {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -150,7 +158,7 @@ func TestUnrecordedActivationDoesNotDecide(t *testing.T) {
 	if err := w.ledger.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Activate(t.Context(), person, "", source("pay.cedar", `@id("all") permit (principal, action, resource);`), catalog); code(err) != aims.Unavailable {
+	if _, err := w.activateFiles(source("pay.cedar", `@id("all") permit (principal, action, resource);`), catalog); code(err) != aims.Unavailable {
 		t.Errorf("got %v", err)
 	}
 	if w.Active().Digest() != before {
@@ -274,8 +282,8 @@ func TestRecompileIsASetOfItsOwn(t *testing.T) {
 
 func TestStarterCompilesWithoutToolsAndDeniesThem(t *testing.T) {
 	w := newWorld(t, policy.Options{})
-	w.activate([]pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}, pdp.Catalog{})
-	w.activate([]pdp.Source{{Name: "starter.cedar", Text: policy.Starter()}}, catalog)
+	w.activate([]bundle.File{{Name: "starter.cedar", Text: policy.Starter()}}, pdp.Catalog{})
+	w.activate([]bundle.File{{Name: "starter.cedar", Text: policy.Starter()}}, catalog)
 	if w.pay(1, false) != authz.Deny {
 		t.Error("the starter permits a tool")
 	}
@@ -297,57 +305,15 @@ func TestStarterExamplesCompile(t *testing.T) {
 		{Server: "payments", Name: "get_account"}, {Server: "files", Name: "read"},
 		{Server: "payments", Name: "transfer_funds", InputSchema: json.RawMessage(`{"type":"object","properties":{"amount":{"type":"number"}},"required":["amount"]}`)},
 	}}
-	set, _, err := w.Check(source("examples.cedar", text.String()), c)
+	b, err := bundle.New(source("examples.cedar", text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, _, err := w.Compile(b, c.Tools)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text.String())
 	}
 	if n := strings.Count(text.String(), "@id("); n != 4 || set == nil {
 		t.Errorf("%d examples were checked, want 4", n)
-	}
-}
-
-func TestLoadDirIsStrict(t *testing.T) {
-	write := func(t *testing.T, files map[string]string) string {
-		dir := t.TempDir()
-		for name, text := range files {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return dir
-	}
-	good := map[string]string{"b.cedar": permitPay, "a.cedar": "// empty\n", ".swp": "x"}
-	sources, err := policy.LoadDir(write(t, good))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff([]pdp.Source{{Name: "a.cedar", Text: []byte("// empty\n")}, {Name: "b.cedar", Text: []byte(permitPay)}}, sources); d != "" {
-		t.Error(d)
-	}
-	for name, files := range map[string]map[string]string{
-		"misspelt ending": {"a.cedar": permitPay, "b.ceder": permitPay}, "read me": {"a.cedar": permitPay, "README.md": "x"},
-		"upper case": {"a.CEDAR": permitPay}, "nothing": {}, "only comments": {"a.cedar": "// x"},
-		"too large": {"a.cedar": permitPay + strings.Repeat(" ", 1<<20)}, "no UTF-8": {"a.cedar": permitPay + "\xff"},
-	} {
-		if _, err := policy.LoadDir(write(t, files)); code(err) != aims.Invalid {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	dir := write(t, map[string]string{"a.cedar": permitPay})
-	if err := os.Mkdir(filepath.Join(dir, "sub.cedar"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := policy.LoadDir(dir); code(err) != aims.Invalid {
-		t.Errorf("a directory: %v", err)
-	}
-	if _, err := policy.LoadDir(filepath.Join(dir, "none")); code(err) != aims.Invalid {
-		t.Errorf("no directory: %v", err)
-	}
-	linked := t.TempDir()
-	if err := os.Symlink(filepath.Join(dir, "a.cedar"), filepath.Join(linked, "a.cedar")); err != nil {
-		t.Fatal(err)
-	}
-	if s, err := policy.LoadDir(linked); err != nil || len(s) != 1 {
-		t.Errorf("a link to a file: %v", err)
 	}
 }

@@ -52,8 +52,10 @@ func TestOnPostgres(t *testing.T) {
 	}
 	for name, test := range map[string]func(*testing.T){
 		"ActivationDecidesFromThenOnAndSurvivesARestart": TestActivationDecidesFromThenOnAndSurvivesARestart,
-		"RecompileIsASetOfItsOwn":                        TestRecompileIsASetOfItsOwn,
-		"UnrecordedActivationDoesNotDecide":              TestUnrecordedActivationDoesNotDecide,
+		"Review": TestReview, "Rollback": TestRollback, "SeveralProcesses": TestSeveralProcesses, "Shadow": TestShadow,
+		"EnvironmentsAreApart": TestEnvironmentsAreApart, "BudgetsOfTheBundleInForce": TestBudgetsOfTheBundleInForce,
+		"RecompileIsASetOfItsOwn":           TestRecompileIsASetOfItsOwn,
+		"UnrecordedActivationDoesNotDecide": TestUnrecordedActivationDoesNotDecide,
 	} {
 		t.Run(name, test)
 	}

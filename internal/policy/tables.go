@@ -5,15 +5,12 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"time"
 
 	"aims/internal/aims"
-	"aims/internal/ledger"
 	"aims/internal/store"
 	"aims/pdp"
-	"aims/receipt"
 )
 
 // Stored is a set as it was activated.
@@ -89,18 +86,6 @@ func (a *Administration) Digests(ctx context.Context) ([]string, error) {
 	return digests, nil
 }
 
-// activated is the digest of the set that was activated last, empty for none.
-func (a *Administration) activated(ctx context.Context) (string, error) {
-	var digest string
-	err := a.db.View(ctx, func(tx *store.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT digest FROM policy_active WHERE id = 1`).Scan(&digest)
-	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return digest, err
-}
-
 func saveSet(ctx context.Context, tx *store.Tx, set *pdp.Set) error {
 	schema, err := saveText(ctx, tx, set.Schema())
 	if err != nil {
@@ -140,45 +125,4 @@ func saveText(ctx context.Context, tx *store.Tx, text []byte) (string, error) {
 func textDigest(text []byte) string {
 	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func saveActive(ctx context.Context, tx *store.Tx, digest string) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO policy_active (id, digest, activated) VALUES (1, $1, $2)
-ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, activated = excluded.activated`, digest, tx.Now.UnixMicro())
-	return err
-}
-
-// activationDetail is what the receipt of an activation says.
-type activationDetail struct {
-	Before string `json:"before,omitempty"`
-	// Cause is why the same sources became another set.
-	Cause  string       `json:"cause,omitempty"`
-	Schema string       `json:"schema"` // digest of its text
-	Files  []fileDetail `json:"files"`
-	// Count is the number of files: a long list is cut.
-	Count int `json:"count"`
-}
-
-type fileDetail struct {
-	Name string `json:"name"`
-	Text string `json:"text"` // digest
-}
-
-// activated is the entry of the receipt of an activation.
-func activated(by aims.Actor, decision, cause string, done Activation, set *pdp.Set) (ledger.Entry, error) {
-	sources := set.Sources()
-	detail := activationDetail{Before: done.Before, Cause: cause, Schema: textDigest(set.Schema()), Count: len(sources)}
-	const shown = 100 // a receipt has at most 64 KiB; the set's digest covers all
-	for _, s := range sources[:min(len(sources), shown)] {
-		detail.Files = append(detail.Files, fileDetail{Name: s.Name, Text: textDigest(s.Text)})
-	}
-	d, err := json.Marshal(detail)
-	if err != nil {
-		return ledger.Entry{}, err
-	}
-	body, err := receipt.Encode(receipt.Event{
-		ID: aims.NewID("rcp"), Actor: receipt.Party(by), Name: "policy.activated", Decision: decision,
-		Object: receipt.Object{Type: "policy", ID: done.Digest}, Detail: d,
-	})
-	return ledger.Entry{Kind: receipt.EventKind, Body: body}, err
 }

@@ -46,9 +46,14 @@ type world struct {
 
 func newWorld(t testing.TB, o policy.Options) *world {
 	t.Helper()
+	return newWorldAt(t, o, filepath.Join(t.TempDir(), "aims.db"))
+}
+
+func newWorldAt(t testing.TB, o policy.Options, path string) *world {
+	t.Helper()
 	w := &world{t: t, clock: newClock(), o: o}
 	ctx := t.Context()
-	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), policy.Schema())
+	db, err := openStore(t, path, w.clock.now, ledger.Schema(), policy.Schema())
 	if err != nil {
 		t.Fatal(err)
 	}
