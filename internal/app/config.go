@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aims/internal/identity"
+	"aims/internal/policy"
 )
 
 // Config is the whole configuration. It is read from one YAML file; a key that
@@ -42,6 +43,13 @@ type Config struct {
 	// PolicyDir holds the policies, *.cedar. Default policies. With none, they
 	// are put in force over the management API only.
 	PolicyDir string `yaml:"policy_dir"`
+	// Environment is the one whose policies this process enforces; bundles are
+	// activated in environments by their digest. Default production.
+	Environment string `yaml:"environment"`
+	// PolicyReview, when it is required, lets only bundles be activated that
+	// somebody else than their author has approved. It goes with policy_dir: none.
+	// Default off.
+	PolicyReview string `yaml:"policy_review"`
 
 	// Servers are what agents may reach through this gateway.
 	Servers []Server `yaml:"servers"`
@@ -202,6 +210,8 @@ func (c *Config) setDefaults() {
 	defaultTo(&c.Listen, DefaultListen)
 	defaultTo(&c.DataDir, defaultDataDir)
 	defaultTo(&c.PolicyDir, defaultPolicyDir)
+	defaultTo(&c.Environment, policy.DefaultEnvironment)
+	defaultTo(&c.PolicyReview, reviewOff)
 	c.DataDir = c.resolve(c.DataDir)
 	if c.PolicyDir != noPolicyDir {
 		c.PolicyDir = c.resolve(c.PolicyDir)

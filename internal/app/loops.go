@@ -17,6 +17,9 @@ import (
 const (
 	reportInterval    = 5 * time.Second
 	retentionInterval = 10 * time.Minute
+	// policyInterval bounds how long what another process on the same database
+	// has activated is not in force here.
+	policyInterval = 2 * time.Second
 )
 
 func readOutcome() enforcement.Outcome { return enforcement.Outcome{Status: receipt.Succeeded} }
@@ -41,6 +44,7 @@ func (a *App) startLoops() {
 	}
 	loop(reportInterval, a.closeOverdue)
 	loop(reportInterval, a.flushRefusals)
+	loop(policyInterval, a.followPolicies)
 	if a.cfg.Retention.Payloads > 0 {
 		var from uint64
 		loop(retentionInterval, func(ctx context.Context) { from = a.eraseOld(ctx, from) })
@@ -50,6 +54,13 @@ func (a *App) startLoops() {
 		loops.Wait()
 		return nil
 	})
+}
+
+// followPolicies takes over what another process has put in force.
+func (a *App) followPolicies(ctx context.Context) {
+	if _, err := a.policies.Refresh(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("what is in force could not be read", "error", err)
+	}
 }
 
 func (a *App) closeOverdue(ctx context.Context) {

@@ -17,6 +17,12 @@ import (
 // noPolicyDir as policy_dir says that policies come over the management API only.
 const noPolicyDir = "none"
 
+// What policy_review may be.
+const (
+	reviewOff      = "off"
+	reviewRequired = "required"
+)
+
 // surveyTools makes the tools known before policies about them are checked:
 // that of the self-check, those that the configuration declares, and those
 // that the servers list.

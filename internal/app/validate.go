@@ -17,6 +17,7 @@ import (
 
 	"aims/internal/api"
 	"aims/internal/identity"
+	"aims/internal/policy"
 )
 
 var (
@@ -60,6 +61,7 @@ func (r *reader) validate(ctx context.Context, c *Config) {
 		}
 	}
 	r.validateOAuth(c)
+	r.validatePolicies(c)
 	r.validateLimits(c)
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) != nil {
@@ -181,6 +183,18 @@ func (r *reader) validateTools(key string, s *Server) {
 		if kind, ok := t.Input["type"]; t.Input != nil && ok && kind != "object" {
 			r.at(at+".input", "a tool's arguments are an object; expected type: object")
 		}
+	}
+}
+
+func (r *reader) validatePolicies(c *Config) {
+	if err := policy.CheckEnvironment(c.Environment); err != nil {
+		r.at("environment", "%v", err)
+	}
+	switch {
+	case c.PolicyReview != reviewOff && c.PolicyReview != reviewRequired:
+		r.at("policy_review", "%q; expected off or required", c.PolicyReview)
+	case c.PolicyReview == reviewRequired && c.PolicyDir != noPolicyDir:
+		r.at("policy_review", "with a policy directory, whoever writes it would go past the review; set policy_dir: none")
 	}
 }
 
