@@ -32,6 +32,7 @@ var house = map[string]room{
 
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
 		[]string{"github.com/cedar-policy/cedar-go"}},
+	"internal/provenance": {1, "where the value of an argument came from: the prompt, earlier results, or nowhere", []string{"golang.org/x/text"}},
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
 		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
