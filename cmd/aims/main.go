@@ -36,6 +36,13 @@ type cli struct {
 		Approve toolsApproveCmd `cmd:"" help:"Approve the present definition of a tool."`
 		Forget  toolsForgetCmd  `cmd:"" help:"Drop a tool that its server no longer lists."`
 	} `cmd:"" help:"Tools and their pins."`
+	Approvals struct {
+		List  approvalsListCmd  `cmd:"" help:"List the calls that wait for people, newest first."`
+		Show  approvalsShowCmd  `cmd:"" help:"Print one: who, what, why it is held, and with which arguments."`
+		Grant approvalsGrantCmd `cmd:"" help:"Grant a held call, in a role that it still needs."`
+		Deny  approvalsDenyCmd  `cmd:"" help:"Deny a held call, or take a grant back that is not used yet."`
+		Wait  approvalsWaitCmd  `cmd:"" help:"Wait until a held call is granted (exit code 0), denied (4) or over (1)."`
+	} `cmd:"" help:"Calls that policy holds until people release them."`
 	Policy struct {
 		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools, or without a server; nothing changes."`
 		Test     policyTestCmd     `cmd:"" help:"Run the tests of a policy bundle."`

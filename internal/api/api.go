@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -34,6 +35,7 @@ type Parts struct {
 	Inventory *inventory.Inventory
 	Policies  *policy.Administration
 	Ledger    *ledger.Ledger
+	Approvals *approval.Approvals
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
 	// Activate puts a bundle in force, that of the server's own policy directory
@@ -75,6 +77,7 @@ func Handler(p Parts) http.Handler {
 	h := humago.New(mux, config)
 	a.keys(h)
 	a.tools(h)
+	a.approvals(h)
 	a.policies(h)
 	a.hindsight(h)
 	a.receipts(h)

@@ -14,11 +14,13 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/api"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/notify"
 	"aims/internal/policy"
 	"aims/internal/session"
 	"aims/internal/store"
@@ -46,6 +48,9 @@ type App struct {
 	directory *identity.Directory
 	inventory *inventory.Inventory
 	policies  *policy.Administration
+	approvals *approval.Approvals
+	notifier  *notify.Notifier
+	untold    untold
 	sessions  *session.Sessions
 	enforcer  *enforcement.Enforcer
 	gateway   *gateway.Gateway

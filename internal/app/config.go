@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"aims/internal/identity"
+	"aims/internal/notify"
 	"aims/internal/policy"
 )
 
@@ -67,6 +68,11 @@ type Config struct {
 	RequireToolApproval bool `yaml:"require_tool_approval"`
 	// Origins are web origins whose pages may call the MCP endpoints.
 	Origins []string `yaml:"origins"`
+
+	// Approvals says how long held calls wait for people.
+	Approvals Approvals `yaml:"approvals"`
+	// Notifications tell people of calls that wait for them.
+	Notifications []Notification `yaml:"notifications"`
 
 	// Witnesses cosign the log's checkpoints (C2SP tlog-witness).
 	Witnesses []Witness `yaml:"witnesses"`
@@ -156,6 +162,50 @@ type OAuth struct {
 	Roles      []string `yaml:"roles"`
 }
 
+// Approvals bounds what agents ask of people.
+type Approvals struct {
+	// Expiry is how long a held call waits and a grant is good, together, where
+	// the policies do not say otherwise. Default 15 min.
+	Expiry Duration `yaml:"expiry"`
+	// MaxOpenPerAgent bounds the calls of one agent that wait, are granted and
+	// unused, or were denied and would still wait: beyond it a call that would be
+	// held is refused and nobody is asked. Default 20.
+	MaxOpenPerAgent int64 `yaml:"max_open_per_agent"`
+}
+
+// Notification is one way to tell people: a webhook, mail or a chat service.
+type Notification struct {
+	// Name is what logs and receipts call it.
+	Name string `yaml:"name"`
+	// Webhook is the URL that is posted to, Secret what signs it (Standard Webhooks 1.0).
+	Webhook string `yaml:"webhook"`
+	Secret  Secret `yaml:"secret"`
+	Mail    *Mail  `yaml:"mail"`
+	// Chat is the address of a chat service as shoutrrr writes it. It holds a
+	// token, so that only where it is stands here.
+	Chat Secret `yaml:"chat"`
+	// Roles limits it to calls that need one of these roles. Default all.
+	Roles []string `yaml:"roles"`
+	// WithoutArguments leaves out what the agent wants to do it with.
+	WithoutArguments bool `yaml:"without_arguments"`
+
+	secret, chat identity.Secret // of Secret and Chat
+}
+
+// Mail is a mail server and who gets mail.
+type Mail struct {
+	// Server is host:port.
+	Server string `yaml:"server"`
+	// TLS is starttls, tls, or none for a relay on this machine. Default starttls.
+	TLS      string   `yaml:"tls"`
+	From     string   `yaml:"from"`
+	To       []string `yaml:"to"`
+	Username string   `yaml:"username"`
+	Password Secret   `yaml:"password"`
+
+	password identity.Secret // of Password
+}
+
 // Witness is a server that cosigns checkpoints.
 type Witness struct {
 	URL string `yaml:"url"`
@@ -204,6 +254,8 @@ const (
 	defaultConnectTimeout = 15 * time.Second
 	defaultOutcomeTimeout = 15 * time.Minute
 	defaultStopTimeout    = 10 * time.Second
+	defaultExpiry         = 15 * time.Minute
+	defaultMaxOpen        = 20
 )
 
 func (c *Config) setDefaults() {
@@ -232,6 +284,13 @@ func (c *Config) setDefaults() {
 	defaultTo(&c.Limits.ConnectTimeout, Duration(defaultConnectTimeout))
 	defaultTo(&c.Limits.OutcomeTimeout, Duration(defaultOutcomeTimeout))
 	defaultTo(&c.Limits.StopTimeout, Duration(defaultStopTimeout))
+	defaultTo(&c.Approvals.Expiry, Duration(defaultExpiry))
+	defaultTo(&c.Approvals.MaxOpenPerAgent, defaultMaxOpen)
+	for _, n := range c.Notifications {
+		if n.Mail != nil {
+			defaultTo(&n.Mail.TLS, notify.StartTLS)
+		}
+	}
 	defaultTo(&c.Log.Level, "info")
 	defaultTo(&c.Log.Format, "text")
 	if c.OAuth != nil {

@@ -45,7 +45,12 @@ func (a *App) startLoops() {
 	loop(reportInterval, a.closeOverdue)
 	loop(reportInterval, a.flushRefusals)
 	loop(policyInterval, a.followPolicies)
+	loop(reportInterval, a.expireApprovals)
+	if len(a.cfg.Notifications) > 0 {
+		loop(announceInterval, a.announceApprovals)
+	}
 	if a.cfg.Retention.Payloads > 0 {
+		loop(retentionInterval, a.forgetApprovals)
 		var from uint64
 		loop(retentionInterval, func(ctx context.Context) { from = a.eraseOld(ctx, from) })
 	}

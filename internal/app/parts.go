@@ -13,6 +13,7 @@ import (
 	"filippo.io/torchwood"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
 	"aims/internal/gateway/upstream"
@@ -28,7 +29,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -115,8 +116,10 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	if err != nil {
 		return err
 	}
+	a.openApprovals()
 	a.enforcer = enforcement.New(a.ledger, a.inventory, a.policies, a.sessions, enforcement.Options{
 		Now: a.now, Log: a.log, Redactor: redactor, ReportWithin: time.Duration(a.cfg.Limits.OutcomeTimeout),
+		Approvals: a.approvals,
 	})
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
@@ -160,6 +163,9 @@ func (c *Config) secrets() []identity.Secret {
 		for _, secret := range s.secrets {
 			all = append(all, secret)
 		}
+	}
+	for _, n := range c.Notifications {
+		all = append(all, n.secrets()...)
 	}
 	return all
 }

@@ -48,6 +48,7 @@ func (a *App) declaredControls() []control {
 		{"an action that no policy can permit is refused", a.fireUnknownAction},
 		{"arguments that do not fit the tool's schema are refused", a.fireBadArguments},
 		{"a tool whose definition changed is refused", a.fireQuarantine},
+		{"a held call is not released without its approval", a.fireApproval},
 		{"policies that do not compile are refused", a.fireBadPolicy},
 		{"a decision is durable before anything follows it, and a changed receipt is detected", a.fireProof},
 	}

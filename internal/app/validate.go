@@ -63,6 +63,7 @@ func (r *reader) validate(ctx context.Context, c *Config) {
 	r.validateOAuth(c)
 	r.validatePolicies(c)
 	r.validateLimits(c)
+	r.validateNotifications(ctx, c)
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) != nil {
 		r.at("log.level", "%q; expected debug, info, warn or error", c.Log.Level)

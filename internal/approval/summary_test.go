@@ -14,11 +14,25 @@ func TestSummarySaysWhyAndWhat(t *testing.T) {
 		{Policy: "quiet", Effect: "forbid", Hold: "security"},
 	}
 	redact := strings.NewReplacer("hunter2", "[secret]").Replace
-	got := approval.Summary(reasons, []byte(`{ "amount": 500, "password": "hunter2" }`), redact)
-	want := "why: payments from 100 wait (large, released by treasurer)\nwhy: policy quiet (quiet, released by security)\n" +
+	got := approval.Summary([]string{"has read: untrusted\nwhy: a lie"}, reasons, []byte(`{ "amount": 500, "password": "hunter2" }`), redact)
+	want := `has read: untrusted\u000awhy: a lie` + "\nwhy: payments from 100 wait (large, released by treasurer)\nwhy: policy quiet (quiet, released by security)\n" +
 		`arguments: {"amount":500,"password":"[secret]"}`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestSummaryHasParts(t *testing.T) {
+	for summary, want := range map[string][2]string{
+		"why: x\narguments: {}":           {"why: x", "arguments: {}"},
+		"arguments: {}":                   {"", "arguments: {}"},
+		"why: x":                          {"why: x", ""},
+		"":                                {"", ""},
+		"why: arguments: x\narguments: y": {"why: arguments: x", "arguments: y"},
+	} {
+		if why, arguments := (approval.Request{Summary: summary}).Parts(); why != want[0] || arguments != want[1] {
+			t.Errorf("%q: %q and %q", summary, why, arguments)
+		}
 	}
 }
 
@@ -39,7 +53,7 @@ func TestSummaryKeepsArgumentsInTheirPlace(t *testing.T) {
 		"a very long text":  `{"a":"` + strings.Repeat("ä", 1<<20) + `"}`,
 		"very many members": `[` + strings.Repeat("1,", 1<<20) + `1]`,
 	} {
-		got := approval.Summary(nil, []byte(arguments), none)
+		got := approval.Summary(nil, nil, []byte(arguments), none)
 		line, ok := strings.CutPrefix(got, "arguments: ")
 		if !ok || len(got) > 5000 {
 			t.Fatalf("%s: %d bytes: %.80s", what, len(got), got)
@@ -56,11 +70,11 @@ func TestSummaryKeepsArgumentsInTheirPlace(t *testing.T) {
 	// A secret at the bound is found before the text is cut.
 	secret := strings.Repeat("s", 40)
 	text := `{"a":"` + strings.Repeat("x", 4070) + secret + strings.Repeat("y", 4000) + `"}`
-	got := approval.Summary(nil, []byte(text), func(s string) string { return strings.ReplaceAll(s, secret, "[secret]") })
+	got := approval.Summary(nil, nil, []byte(text), func(s string) string { return strings.ReplaceAll(s, secret, "[secret]") })
 	if strings.Contains(got, "sss") {
 		t.Error("half of a secret is shown")
 	}
-	if got := approval.Summary(nil, nil, none); got != "arguments: {}" {
+	if got := approval.Summary(nil, nil, nil, none); got != "arguments: {}" {
 		t.Errorf("no arguments: %s", got)
 	}
 }

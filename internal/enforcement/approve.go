@@ -3,7 +3,6 @@ package enforcement
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -127,20 +126,18 @@ func (p *placing) request() approval.Request {
 
 // summary says to who approves what is asked and why.
 func (p *placing) summary() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s wants to call %s of %s", p.c.Principal.ID, p.c.Tool, p.c.Server)
+	facts := []string{p.c.Principal.ID + " wants to call " + p.c.Tool + " of " + p.c.Server}
 	if p.a.run.Purpose != "" {
-		fmt.Fprintf(&b, " for %s", p.a.run.Purpose)
-	}
-	b.WriteString("\n")
-	for _, reason := range p.a.decision.Reasons {
-		fmt.Fprintf(&b, "%s: %s\n", reason.Policy, reason.Text)
+		facts[0] += " for " + p.a.run.Purpose
 	}
 	if len(p.a.run.Labels) > 0 {
-		fmt.Fprintf(&b, "has read: %s\n", strings.Join(p.a.run.Labels, ", "))
+		facts = append(facts, "has read: "+strings.Join(p.a.run.Labels, ", "))
 	}
-	fmt.Fprintf(&b, "arguments: %s", cmp.Or(string(p.c.Input), "{}"))
-	return b.String()
+	redact := func(text string) string { return text }
+	if p.o.Redactor != nil {
+		redact = p.o.Redactor.Redact
+	}
+	return approval.Summary(facts, p.a.decision.Reasons, p.c.Input, redact)
 }
 
 // used is the id of the approval that released the call.
