@@ -66,12 +66,14 @@ var house = map[string]room{
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
 
-	"internal/gateway/envelope": {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},
-	"internal/gateway/upstream": {6.7, "connections to upstream MCP servers, each negotiated on its own", nil},
-	"internal/gateway":          {7, "policy enforcement point for MCP: a message-level proxy", nil},
-	"internal/gateway/authzen":  {7, "policy enforcement point for AuthZEN callers", []string{"github.com/go-json-experiment/json"}},
-	"internal/gateway/hook":     {7, "policy enforcement point for coding-agent hooks", []string{"github.com/go-json-experiment/json"}},
-	"internal/gateway/connect":  {7, "stdio bridge for clients that speak no HTTP", nil},
+	"internal/gateway/envelope":  {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},
+	"internal/gateway/statement": {6.6, "what a caller says of its run, read the same way at every enforcement point", nil},
+	"internal/gateway/hold":      {6.6, "held calls wait for people, bounded in number and time", nil},
+	"internal/gateway/upstream":  {6.7, "connections to upstream MCP servers, each negotiated on its own", nil},
+	"internal/gateway":           {7, "policy enforcement point for MCP: a message-level proxy", nil},
+	"internal/gateway/authzen":   {7, "policy enforcement point for AuthZEN callers", []string{"github.com/go-json-experiment/json"}},
+	"internal/gateway/hook":      {7, "policy enforcement point for coding-agent hooks", []string{"github.com/go-json-experiment/json"}},
+	"internal/gateway/connect":   {7, "stdio bridge for clients that speak no HTTP", nil},
 
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 

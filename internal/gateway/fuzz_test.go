@@ -85,8 +85,8 @@ func FuzzHeaderText(f *testing.F) {
 	f.Add("=?base64?YQ==?=")
 	f.Add(" ü\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		headerText(s)
-		if got, ok := headerText(upstream.HeaderValue(s)); !ok || got != s {
+		envelope.HeaderText(s)
+		if got, ok := envelope.HeaderText(envelope.HeaderValue(s)); !ok || got != s {
 			t.Fatalf("%q came back as %q", s, got)
 		}
 	})

@@ -321,7 +321,7 @@ func (x *exchange) extensionName() (string, error) {
 	if header == "" || !x.client.modern() {
 		return "", nil
 	}
-	text, ok := headerText(header)
+	text, ok := envelope.HeaderText(header)
 	if !ok {
 		return "", headerMismatch("expected the header Mcp-Name to be readable")
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -139,7 +138,7 @@ func (s *server) paramHeaders(tool string, raw []byte) http.Header {
 	arguments := decodeArguments(raw)
 	for _, b := range bindings {
 		if text, ok, _ := b.argument(arguments); ok {
-			h[b.header] = []string{upstream.HeaderValue(text)}
+			h[b.header] = []string{envelope.HeaderValue(text)}
 		}
 	}
 	return h
@@ -169,7 +168,7 @@ func (x *exchange) checkParamHeaders(s *server, tool string) error {
 		case !primitive:
 			return headerMismatch("expected the argument behind the header " + b.header + " to be a string, an integer or a boolean")
 		}
-		if text, ok := headerText(got[0]); !ok || !sameValue(text, want) {
+		if text, ok := envelope.HeaderText(got[0]); !ok || !sameValue(text, want) {
 			return headerMismatch("expected the header " + b.header + " to be the argument's value")
 		}
 	}
@@ -184,18 +183,4 @@ func sameValue(got, want string) bool {
 	a, errA := strconv.ParseFloat(got, 64)
 	b, errB := strconv.ParseInt(want, 10, 64)
 	return errA == nil && errB == nil && a == float64(b) && math.Abs(a) <= 1<<53-1
-}
-
-// headerText is the text of a header's value, which may be in the
-// =?base64?…?= form.
-func headerText(value string) (string, bool) {
-	inner, ok := strings.CutPrefix(value, "=?base64?")
-	if ok {
-		inner, ok = strings.CutSuffix(inner, "?=")
-	}
-	if !ok {
-		return value, true
-	}
-	b, err := base64.StdEncoding.Strict().DecodeString(inner)
-	return string(b), err == nil
 }

@@ -268,7 +268,7 @@ func (x *exchange) checkHeaders(header, declared string) error {
 		return invalidParams("expected params to name what is asked for")
 	}
 	if got := x.header.Get(headerName); got != name {
-		if decoded, ok := headerText(got); !ok || decoded != name || got == "" {
+		if decoded, ok := envelope.HeaderText(got); !ok || decoded != name || got == "" {
 			return headerMismatch("expected the header Mcp-Name to be the name in the message's params")
 		}
 	}

@@ -2,7 +2,6 @@ package connect
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -41,22 +40,6 @@ func FuzzEvents(f *testing.F) {
 		}
 		t.Fatal("the stream does not end")
 	})
-}
-
-func TestHeaderText(t *testing.T) {
-	for in, want := range map[string]string{
-		"":              "",
-		"get-sum":       "get-sum",
-		"a b":           "a b",
-		" a":            "=?base64?IGE=?=",
-		"é":             "=?base64?w6k=?=",
-		"a\r\nX: y":     "=?base64?" + base64.StdEncoding.EncodeToString([]byte("a\r\nX: y")) + "?=",
-		"=?base64?YQ==": "=?base64?" + base64.StdEncoding.EncodeToString([]byte("=?base64?YQ==")) + "?=",
-	} {
-		if got := headerText(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
 }
 
 func TestArgument(t *testing.T) {

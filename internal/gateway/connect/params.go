@@ -94,7 +94,7 @@ func (p *paramHeaders) set(h http.Header, m *envelope.Message) {
 	p.mu.Unlock()
 	for _, b := range bound {
 		if value, ok := argument(m.Bytes(envelope.Arguments), b.path); ok {
-			h.Set(headerParam+b.header, headerText(value))
+			h.Set(headerParam+b.header, envelope.HeaderValue(value))
 		}
 	}
 }

@@ -3,7 +3,6 @@ package connect
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -63,9 +62,9 @@ func (b *bridge) address(h http.Header, m *envelope.Message) string {
 	b.authorize(h)
 	if version, ok := b.session.revision(m); ok {
 		h.Set(headerVersion, version)
-		h.Set(headerMethod, headerText(m.MethodName()))
+		h.Set(headerMethod, envelope.HeaderValue(m.MethodName()))
 		if name, ok := named(m); ok {
-			h.Set(headerName, headerText(name))
+			h.Set(headerName, envelope.HeaderValue(name))
 		}
 		b.params.set(h, m)
 		return ""
@@ -91,20 +90,6 @@ func named(m *envelope.Message) (string, bool) {
 		return m.Text(envelope.URI)
 	}
 	return "", false
-}
-
-// headerText is a value as a header field carries it: what is not plain ASCII
-// goes as base64 (2026-07-28, streamable HTTP).
-func headerText(s string) string {
-	const prefix, suffix = "=?base64?", "?="
-	plain := s == "" || s[0] != ' ' && s[len(s)-1] != ' '
-	for i := 0; i < len(s); i++ {
-		plain = plain && s[i] >= 0x20 && s[i] < 0x7f
-	}
-	if plain && !(len(s) >= len(prefix) && s[:len(prefix)] == prefix) {
-		return s
-	}
-	return prefix + base64.StdEncoding.EncodeToString([]byte(s)) + suffix
 }
 
 // discard ends a response such that its connection can be used again, unless

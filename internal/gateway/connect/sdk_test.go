@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"aims/internal/gateway/envelope"
+
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -288,7 +290,7 @@ func TestStatelessRevision(t *testing.T) {
 		t.Fatal(err)
 	}
 	callTool(t, b.session, "regional", map[string]any{"region": "Zürich", "n": map[string]any{"k": 7}})
-	if h := last(g.requests("POST")); h.Get("Mcp-Param-Region") != headerText("Zürich") || h.Get("Mcp-Param-Count") != "7" {
+	if h := last(g.requests("POST")); h.Get("Mcp-Param-Region") != envelope.HeaderValue("Zürich") || h.Get("Mcp-Param-Count") != "7" {
 		t.Errorf("header of a call with bound arguments: %v", h)
 	}
 	b.close(t)

@@ -56,17 +56,41 @@ func (m *Message) Set(object Field, name string, value []byte) Edit {
 	return Edit{at: at, value: value}
 }
 
+// Remove takes a member out of a field that is an object, with the comma that
+// stood beside it; without such a member it changes nothing. A first member
+// cannot be removed together with its neighbour or with an insertion.
+func (m *Message) Remove(object Field, name string) Edit {
+	at, before, ok := m.find(object, name)
+	if !ok {
+		return Edit{}
+	}
+	gone := Span{before, at.End}
+	if m.raw[before-1] == '{' {
+		if next := skipSpace(m.raw, at.End); m.raw[next] == ',' {
+			gone.End = next + 1
+		}
+	}
+	return Edit{at: gone}
+}
+
 // Member finds a member by name in a field that is an object. It reads the
 // object once; the fields that Parse knows are at hand without it.
 func (m *Message) Member(object Field, name string) (Span, bool) {
+	at, _, ok := m.find(object, name)
+	return at, ok
+}
+
+// find is Member, and says where what stands before the member ends.
+func (m *Message) find(object Field, name string) (at Span, before int, ok bool) {
 	if !m.IsObject(object) {
-		return Span{}, false
+		return Span{}, 0, false
 	}
 	base := m.spans[object].Start
 	// Parse has accepted these bytes, so no read fails; a failure ends the search.
 	d := jsontext.NewDecoder(bytes.NewBuffer(m.Bytes(object)), jsontext.AllowDuplicateNames(true))
 	d.ReadToken()
 	for d.PeekKind() == '"' {
+		before = base + int(d.InputOffset())
 		quoted, err := d.ReadValue()
 		if err != nil {
 			break
@@ -78,10 +102,10 @@ func (m *Message) Member(object Field, name string) (Span, bool) {
 		}
 		if found == name {
 			end := base + int(d.InputOffset())
-			return Span{end - len(v), end}, true
+			return Span{end - len(v), end}, before, true
 		}
 	}
-	return Span{}, false
+	return Span{}, 0, false
 }
 
 // Splice applies edits in one pass and returns the new message; every byte

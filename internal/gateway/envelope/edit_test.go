@@ -55,6 +55,38 @@ func TestSplice(t *testing.T) {
 			},
 		},
 		{
+			name: "remove the only member",
+			in:   `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{ "aims/session" : {"a":1} }}}`,
+			want: `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{ }}}`,
+			edits: func(m *Message) []Edit {
+				return []Edit{m.Remove(Meta, "aims/session")}
+			},
+		},
+		{
+			name: "remove the first, under an escaped name, beside a replacement",
+			in:   `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"aims/sess\u0069on":{} , "progressToken":7}}}`,
+			want: `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{ "progressToken":9}}}`,
+			edits: func(m *Message) []Edit {
+				return []Edit{m.Replace(MetaProgressToken, []byte("9")), m.Remove(Meta, "aims/session")}
+			},
+		},
+		{
+			name: "remove the last",
+			in:   `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"x":[{"aims/session":1}] , "aims/session" : {"}":"{"}  }}}`,
+			want: `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"x":[{"aims/session":1}]  }}}`,
+			edits: func(m *Message) []Edit {
+				return []Edit{m.Remove(Meta, "aims/session")}
+			},
+		},
+		{
+			name: "remove what is not there",
+			in:   `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"x":1}}}`,
+			want: `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"x":1}}}`,
+			edits: func(m *Message) []Edit {
+				return []Edit{m.Remove(Meta, "aims/session"), m.Remove(Params, "requestState")}
+			},
+		},
+		{
 			name: "params for a message that has none",
 			in:   `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
 			want: `{"params":{"_meta":{}},"jsonrpc":"2.0","id":1,"method":"ping"}`,

@@ -80,6 +80,7 @@ const (
 	MetaClientInfo         // io.modelcontextprotocol/clientInfo
 	MetaClientCapabilities // io.modelcontextprotocol/clientCapabilities
 	MetaLogLevel           // io.modelcontextprotocol/logLevel
+	MetaSession            // aims/session: what the caller says of its run
 
 	// Inside result.
 	ResultMeta // _meta

@@ -7,7 +7,7 @@ var (
 	messageLevel = level{JSONRPC, Error}
 	paramsLevel  = level{Name, Ref}
 	refLevel     = level{RefType, RefURI}
-	metaLevel    = level{MetaProgressToken, MetaLogLevel}
+	metaLevel    = level{MetaProgressToken, MetaSession}
 	resultLevel  = level{ResultMeta, ResultProtocolVersion}
 	errorLevel   = level{ErrorCode, ErrorCode}
 )
@@ -60,6 +60,7 @@ var names = [fieldCount]string{
 	MetaClientInfo:         "io.modelcontextprotocol/clientInfo",
 	MetaClientCapabilities: "io.modelcontextprotocol/clientCapabilities",
 	MetaLogLevel:           "io.modelcontextprotocol/logLevel",
+	MetaSession:            "aims/session",
 
 	ResultMeta:            "_meta",
 	ResultType:            "resultType",

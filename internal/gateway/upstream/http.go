@@ -3,14 +3,12 @@ package upstream
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -264,9 +262,9 @@ func (l *httpLink) callHeader(h http.Header, c Call) {
 	if l.version != Modern {
 		return
 	}
-	h[headerMethod] = []string{HeaderValue(c.Method)}
+	h[headerMethod] = []string{envelope.HeaderValue(c.Method)}
 	if c.Name != "" {
-		h[headerName] = []string{HeaderValue(c.Name)}
+		h[headerName] = []string{envelope.HeaderValue(c.Name)}
 	}
 	for name, values := range c.Params {
 		h[name] = values
@@ -393,19 +391,6 @@ func (l *httpLink) gone4xx(status int) bool {
 		return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
 	}
 	return false
-}
-
-// HeaderValue is how a value stands in a header: as it is where a header can
-// carry it, otherwise in the =?base64?…?= form (2026-07-28, SEP-2243).
-func HeaderValue(s string) string {
-	plain := strings.TrimSpace(s) == s && !(strings.HasPrefix(s, "=?base64?") && strings.HasSuffix(s, "?="))
-	for i := 0; plain && i < len(s); i++ {
-		plain = s[i] >= ' ' && s[i] <= '~'
-	}
-	if plain {
-		return s
-	}
-	return "=?base64?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
 }
 
 // Request is a request message.

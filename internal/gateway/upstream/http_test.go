@@ -342,17 +342,6 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 }
 
-func TestHeaderValue(t *testing.T) {
-	for in, want := range map[string]string{
-		"greet": "greet", "a b": "a b", " a": "=?base64?IGE=?=", "grüß": "=?base64?Z3LDvMOf?=", "a\nb": "=?base64?YQpi?=",
-		"=?base64?YQ==?=": "=?base64?PT9iYXNlNjQ/WVE9PT89?=",
-	} {
-		if got := HeaderValue(in); got != want {
-			t.Errorf("%q stands in a header as %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestConfigIsChecked(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"nothing": {}, "both": {Command: "a", URL: "http://a"}, "no scheme": {URL: "localhost:1"}, "other scheme": {URL: "file:///etc/passwd"},
