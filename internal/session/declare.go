@@ -1,8 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -119,8 +117,7 @@ func (r *Run) prompted(text string) (bool, error) {
 	if text == "" {
 		return false, nil
 	}
-	sum := sha256.Sum256([]byte(r.ID + "\n" + text))
-	mark := hex.EncodeToString(sum[:8])
+	mark := r.mark(text)
 	if slices.Contains(r.Said, mark) {
 		return false, nil
 	}
