@@ -7,7 +7,6 @@ const enough = 3
 
 // verdict is what is known of one leaf.
 type verdict struct {
-	text     []byte
 	in       set // texts that have it or a telling part or piece of it; slot 0 is the prompt
 	neutral  bool
 	user     bool
@@ -22,7 +21,7 @@ type verdict struct {
 func (x *Index) judge(text []byte, layers int) verdict {
 	l := x.look()
 	defer x.looks.Put(l)
-	v := verdict{text: text}
+	var v verdict
 	whole := l.words(text)
 	l.letter, _ = byLetter(l.letter[:0], text)
 	host := hostOf(text)

@@ -52,7 +52,7 @@ func (x *Index) Of(value json.RawMessage) Origin {
 
 func (x *Index) ofLeaves(value []byte) Origin {
 	s := sum{x: x}
-	x.each(nil, value, depth, func(_ []byte, v verdict) { s.add(v) })
+	each(nil, value, depth, func(_, text []byte) { s.add(x.judge(text, depth)) })
 	return s.origin()
 }
 
@@ -83,20 +83,20 @@ func simple(value []byte) ([]byte, bool) {
 	return text, !isJSON(text) && addresses(text) == nil
 }
 
-// Each says it for each leaf of the value that is not empty and no boolean. The path
-// is a JSON Pointer in which elements of arrays are "[]"; path and text may
+// Each says it for each leaf of the value that is not empty and no boolean. The
+// path is a JSON Pointer in which elements of arrays are "[]"; path and text may
 // change after visit returns.
 func (x *Index) Each(value json.RawMessage, visit func(path, text []byte, o Origin)) {
-	x.each(nil, value, depth, func(path []byte, v verdict) {
+	each(nil, value, depth, func(path, text []byte) {
 		s := sum{x: x}
-		s.add(v)
-		visit(path, v.text, s.origin())
+		s.add(x.judge(text, depth))
+		visit(path, text, s.origin())
 	})
 }
 
 // each finds the leaves of value, which stands at the place above. What is not
 // JSON is one leaf.
-func (x *Index) each(above, value []byte, layers int, visit func(path []byte, v verdict)) {
+func each(above, value []byte, layers int, visit func(path, text []byte)) {
 	err := leaf.Walk(value, func(path []byte, kind leaf.Kind, text []byte) {
 		if len(above) > 0 {
 			path = slices.Concat(above, path)
@@ -104,21 +104,21 @@ func (x *Index) each(above, value []byte, layers int, visit func(path []byte, v 
 		switch {
 		case len(text) == 0 || kind == leaf.Name && identifier(text):
 		case kind == leaf.Number:
-			visit(path, x.judge(number(text), layers))
+			visit(path, number(text))
 		case kind == leaf.String && layers > 0 && isJSON(text) && json.Valid(text):
-			x.each(bytes.Clone(path), bytes.Clone(text), layers-1, visit)
+			each(bytes.Clone(path), bytes.Clone(text), layers-1, visit)
 		case kind <= leaf.String:
 			if list := addresses(text); list != nil {
 				for _, one := range list {
-					visit(path, x.judge(one, layers))
+					visit(path, one)
 				}
 				return
 			}
-			visit(path, x.judge(text, layers))
+			visit(path, text)
 		}
 	})
 	if err != nil {
-		visit(above, x.judge(value, layers))
+		visit(above, value)
 	}
 }
 
