@@ -158,7 +158,11 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 	names := taken()
 	tools := slices.Clone(c.Tools)
 	slices.SortFunc(tools, func(a, b Tool) int { return cmp.Compare(a.Action(), b.Action()) })
-	text := append([]byte(preamble), emptyGroups()...)
+	spending, err := c.spending()
+	if err != nil {
+		return nil, nil, err
+	}
+	text := append([]byte(preamble), emptyGroups(spending)...)
 	for _, m := range Methods() {
 		text = appendMethod(text, m, methodGroup)
 	}
@@ -174,10 +178,6 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 		}
 		text = appendMethod(text, m, extensionGroup)
 	}
-	spending, err := c.spending()
-	if err != nil {
-		return nil, nil, err
-	}
 	var losses []Loss
 	serverName := regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 	for _, t := range tools {
@@ -192,7 +192,7 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 			return nil, nil, err
 		}
 		input, lost := argumentsOf(t)
-		text = appendTool(text, t, input, spending[t.Action()])
+		text = appendTool(text, t, input, spending.of(t.Action()))
 		losses = append(losses, lost...)
 	}
 	return text, losses, nil
@@ -224,8 +224,8 @@ func (n names) take(id string) error {
 // that every member has. A policy on such a group is so checked before there
 // is a tool, and one that counts on an argument without asking whether the tool
 // has it is refused before the tool comes that has not.
-func emptyGroups() []byte {
-	text := appendAction(nil, callGroup, "", "McpServer", callContext(shape{kind: recordShape}, nil))
+func emptyGroups(s spending) []byte {
+	text := appendAction(nil, callGroup, "", "McpServer", callContext(shape{kind: recordShape}, s.of("")))
 	return appendAction(text, extensionGroup, "", "McpServer", methodContext)
 }
 
@@ -233,56 +233,82 @@ const methodContext = "{ input: Call, session: Session }"
 
 // callContext is the context of a tool's calls: what is known of the tool, of
 // the run, of where each argument came from, and of what was spent.
-func callContext(input shape, budgets []string) string {
+func callContext(input shape, budgets []attribute) string {
 	text := append([]byte("{ input: "), input.appendCedar(nil)...)
 	text = append(text, ", undeclared: Set<String>, tool: ToolFacts, session: Session, provenance: "...)
-	text = appendAttributes(text, slices.Sorted(maps.Keys(input.fields)), "?: Provenance")
+	var arguments []attribute
+	for _, name := range slices.Sorted(maps.Keys(input.fields)) {
+		arguments = append(arguments, attribute{name, true})
+	}
+	text = appendAttributes(text, arguments, "Provenance")
 	text = append(text, ", sinks: Sinks, budget: "...)
-	text = appendAttributes(text, budgets, ": Spending")
+	text = appendAttributes(text, budgets, "Spending")
 	return string(append(text, ", approval?: Approval }"...))
 }
 
-// appendAttributes appends a record type whose attributes are all declared alike.
-func appendAttributes(dst []byte, names []string, declared string) []byte {
+// attribute is an attribute of a record type.
+type attribute struct {
+	name     string
+	optional bool
+}
+
+// appendAttributes appends a record type whose attributes are all of one type.
+func appendAttributes(dst []byte, attributes []attribute, of string) []byte {
 	dst = append(dst, '{')
-	for i, name := range names {
+	for i, a := range attributes {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendQuoted(append(dst, ' '), name)
-		dst = append(dst, declared...)
+		dst = appendQuoted(append(dst, ' '), a.name)
+		if a.optional {
+			dst = append(dst, '?')
+		}
+		dst = append(append(dst, ": "...), of...)
 	}
 	return append(dst, " }"...)
 }
 
-// spending gives the budgets of each action, sorted.
-func (c Catalog) spending() (map[string][]string, error) {
-	of := map[string][]string{}
-	seen := map[string]bool{}
+// spending are the budgets of a catalog, and what they count.
+type spending struct {
+	names  []string // sorted
+	counts map[string]map[string]bool
+}
+
+// of are the budgets as attributes of an action. One that does not count it is
+// optional, so that a policy on all tools can ask whether there is a budget
+// also where there is no tool yet that it counts.
+func (s spending) of(action string) []attribute {
+	var all []attribute
+	for _, name := range s.names {
+		all = append(all, attribute{name, !s.counts[name][action]})
+	}
+	return all
+}
+
+func (c Catalog) spending() (spending, error) {
+	s := spending{counts: map[string]map[string]bool{}}
 	for _, b := range c.Budgets {
 		if b.Name == "" || !nameable(b.Name) {
-			return nil, fmt.Errorf("budget %q is not a name", b.Name)
+			return s, fmt.Errorf("budget %q is not a name", b.Name)
 		}
-		if seen[b.Name] {
-			return nil, fmt.Errorf("two budgets are named %q", b.Name)
+		if s.counts[b.Name] != nil {
+			return s, fmt.Errorf("two budgets are named %q", b.Name)
 		}
-		seen[b.Name] = true
+		s.names = append(s.names, b.Name)
+		s.counts[b.Name] = map[string]bool{}
 		for _, action := range b.Actions {
-			of[action] = append(of[action], b.Name)
+			s.counts[b.Name][action] = true
 		}
 	}
-	for action, names := range of {
-		slices.Sort(names)
-		of[action] = slices.Compact(names)
-	}
-	return of, nil
+	slices.Sort(s.names)
+	return s, nil
 }
 
 func appendMethod(dst []byte, method, group string) []byte {
 	return appendAction(dst, method, group, "McpServer", methodContext)
 }
 
-func appendTool(dst []byte, t Tool, input shape, budgets []string) []byte {
+func appendTool(dst []byte, t Tool, input shape, budgets []attribute) []byte {
 	return appendAction(dst, t.Action(), callGroup, "McpServer", callContext(input, budgets))
 }
 

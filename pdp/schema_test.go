@@ -356,7 +356,7 @@ func TestShapesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := shape{kind: recordShape, fields: genFields(3).Draw(t, "input")}
 		text := appendTool([]byte(preamble), Tool{Server: "s", Name: "t"}, want, nil)
-		m, problem := parseModel(append(text, emptyGroups()...))
+		m, problem := parseModel(append(text, emptyGroups(spending{})...))
 		if problem != nil {
 			t.Fatalf("%v\n%s", problem, text)
 		}
@@ -399,4 +399,37 @@ func FuzzGenerateSchema(f *testing.F) {
 			t.Fatalf("%d losses", len(losses))
 		}
 	})
+}
+
+// A budget is there where it counts, and can be asked for everywhere else.
+func TestBudgetsInTheSchema(t *testing.T) {
+	schema, _, err := GenerateSchema(Catalog{
+		Tools:   []Tool{{Server: "a", Name: "pay"}, {Server: "a", Name: "read"}},
+		Budgets: []Budget{{Name: "daily", Actions: []string{"a___pay"}}, {Name: "calls"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiles := func(policy string) bool {
+		_, err := Compile([]Source{{Name: "p.cedar", Text: []byte(policy)}}, schema)
+		return err == nil
+	}
+	for policy, want := range map[string]bool{
+		`forbid (principal, action == Action::"a___pay", resource) when { context.budget.daily.after.greaterThan(decimal("1.0")) };`:                                         true,
+		`forbid (principal, action == Action::"a___read", resource) when { context.budget.daily.after.greaterThan(decimal("1.0")) };`:                                        false,
+		`forbid (principal, action in Action::"call_tool", resource) when { context.budget has daily && context.budget.daily.after.greaterThan(decimal("1.0")) };`:           true,
+		`forbid (principal, action in Action::"call_tool", resource) when { context.budget has calls && context.budget.calls.after.greaterThan(decimal("1.0")) };`:           true,
+		`forbid (principal, action in Action::"call_tool", resource) when { context.budget has weekly && context.budget.weekly.after.greaterThan(decimal("1.0")) };`:         false,
+		`forbid (principal, action in Action::"call_tool", resource) when { context.budget.daily.after.greaterThan(decimal("1.0")) };`:                                       false,
+		`forbid (principal, action in [Action::"a___pay", Action::"a___read"], resource) when { context.budget has daily && context.budget.daily.after == decimal("1.0") };`: true,
+	} {
+		if got := compiles(policy); got != want {
+			t.Errorf("%s: compiles %v", policy, got)
+		}
+	}
+	for _, bad := range []Catalog{{Budgets: []Budget{{}}}, {Budgets: []Budget{{Name: "a"}, {Name: "a"}}}} {
+		if _, _, err := GenerateSchema(bad); err == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
 }
