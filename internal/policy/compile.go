@@ -25,19 +25,23 @@ type Circumstances struct {
 // Compile compiles a bundle with the policies of the house. It fails with
 // aims.Invalid; Problems has the places.
 func Compile(b *bundle.Bundle, c Circumstances) (*pdp.Set, []pdp.Loss, error) {
+	return compile(b.Sources, b.Meta, c)
+}
+
+func compile(sources []pdp.Source, m bundle.Meta, c Circumstances) (*pdp.Set, []pdp.Loss, error) {
 	if err := checkExtensions(c.Extensions); err != nil {
 		return nil, nil, err
 	}
 	schema, losses := c.Schema, []pdp.Loss(nil)
 	if schema == nil {
 		var err error
-		schema, losses, err = pdp.GenerateSchema(pdp.Catalog{Tools: c.Tools, Extensions: c.Extensions, Budgets: b.Meta.Counted(c.Tools)})
+		schema, losses, err = pdp.GenerateSchema(pdp.Catalog{Tools: c.Tools, Extensions: c.Extensions, Budgets: m.Counted(c.Tools)})
 		if err != nil {
 			return nil, nil, aims.Errorf(aims.Invalid, err, "the tools cannot be described to policies: %v", err)
 		}
 	}
 	all := append(House(), generated(c.Extensions)...)
-	set, err := pdp.Compile(append(all, b.Sources...), schema)
+	set, err := pdp.Compile(append(all, sources...), schema)
 	if problems := Problems(err); problems != nil {
 		return nil, losses, bundle.Failed("the policies do not compile", problems)
 	}
@@ -45,7 +49,7 @@ func Compile(b *bundle.Bundle, c Circumstances) (*pdp.Set, []pdp.Loss, error) {
 }
 
 // Reviewed is a bundle that compiles, ready to be reviewed. Its tests have
-// tools of their own beside those that there are.
+// policies and tools of their own beside those that there are.
 type Reviewed struct {
 	review.Subject
 	tests review.Subject
@@ -59,7 +63,7 @@ func Prepare(b *bundle.Bundle, c Circumstances) (Reviewed, error) {
 		return r, err
 	}
 	r.tests = r.Subject
-	if len(b.Tools) == 0 {
+	if len(b.Tools)+len(b.TestSources) == 0 {
 		return r, nil
 	}
 	r.tests.Tools = withTools(c.Tools, b.Tools)
@@ -69,7 +73,7 @@ func Prepare(b *bundle.Bundle, c Circumstances) (Reviewed, error) {
 			return r, err
 		}
 	}
-	r.tests.Set, _, err = Compile(b, c)
+	r.tests.Set, _, err = compile(slices.Concat(b.Sources, b.TestSources), b.Meta, c)
 	return r, err
 }
 
@@ -87,7 +91,7 @@ func (r Reviewed) Check() []review.Finding { return review.Check(r.Subject) }
 func (r Reviewed) Test() review.Report { return review.Test(r.tests) }
 
 // Diff says what differs in after.
-func (r Reviewed) Diff(after Reviewed) review.Difference { return review.Diff(r.tests, after.tests) }
+func (r Reviewed) Diff(after Reviewed) review.Difference { return review.Diff(r.Subject, after.Subject, r.tests, after.tests) }
 
 // ready is nil for a bundle that may be put in force as far as it speaks for
 // itself: its tests pass, and with whole no rule of it is void.

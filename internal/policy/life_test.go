@@ -128,15 +128,20 @@ func TestOnlyABundleWhoseTestsPassIsPublished(t *testing.T) {
 	}
 }
 
-func TestTestsBringTheirOwnTools(t *testing.T) {
+func TestTestsBringTheirOwnToolsAndPolicies(t *testing.T) {
 	w := newWorld(t, policy.Options{})
 	b := paying(t, 100,
 		"tests/tools/example.json", `{"tools":[{"name":"erase","annotations":{"destructiveHint":true}}]}`,
 		"guard.cedar", `@id("destroys") forbid (principal, action in Action::"call_tool", resource) when { context.tool.destructive };`,
-		"tests/t.yaml", "- {name: erase, expect: deny, policies: [destroys], request: {agent: a, action: example___erase}}\n")
+		"tests/permit.cedar", `@id("everything") permit (principal, action, resource);`,
+		"tests/t.yaml", "- {name: erase, expect: deny, policies: [destroys], request: {agent: a, action: example___erase}}\n"+
+			"- {name: pay, expect: allow, policies: [everything], request: {agent: a, action: desk___pay, input: {amount: 5000}, tool: {destructive: false}}}\n")
 	w.activate(b.Files(), catalog)
 	if w.Active().Has("example___erase") {
 		t.Error("a tool of a test is a tool of the installation")
+	}
+	if w.pay(5000, false) != authz.Deny {
+		t.Error("a permit of a test is in force")
 	}
 }
 

@@ -51,8 +51,10 @@ type Bundle struct {
 	Sources []pdp.Source
 	// Tests are in the order of their files and places.
 	Tests []Test
-	// Tools are those of tests/tools: they exist for the tests only.
-	Tools []pdp.Tool
+	// TestSources and Tools are those of tests/*.cedar and tests/tools: they exist
+	// for the tests only, such as a permit that a test of a guard needs.
+	TestSources []pdp.Source
+	Tools       []pdp.Tool
 	// Schema is the generated schema that lies with the bundle, nil for none.
 	Schema []byte
 	// Digest is "sha256:" and hexadecimal over every file but the schema.
@@ -66,11 +68,17 @@ func (b *Bundle) Files() []File { return slices.Clone(b.files) }
 
 var (
 	policyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,122}\.cedar$`)
+	testPolicy = regexp.MustCompile(`^tests/[A-Za-z0-9][A-Za-z0-9._-]{0,122}\.cedar$`)
 	testName   = regexp.MustCompile(`^tests/[A-Za-z0-9][A-Za-z0-9._-]{0,122}\.yaml$`)
 	toolsName  = regexp.MustCompile(`^tests/tools/([a-z][a-z0-9-]{0,31})\.json$`)
 )
 
-const expectedNames = "a bundle holds *.cedar, bundle.yaml, schema.cedarschema, tests/*.yaml and tests/tools/<server>.json"
+const expectedNames = "a bundle holds *.cedar, bundle.yaml, schema.cedarschema, tests/*.yaml, tests/*.cedar and tests/tools/<server>.json"
+
+func isName(name string) bool {
+	return policyName.MatchString(name) || testName.MatchString(name) || testPolicy.MatchString(name) || toolsName.MatchString(name) ||
+		name == MetaFile || name == SchemaFile
+}
 
 // New makes a bundle of files, in any order. It fails with aims.Invalid;
 // Problems has the places of everything that is wrong.
@@ -89,6 +97,8 @@ func New(files []File) (*Bundle, error) {
 			b.Meta = r.meta(f)
 		case f.Name == SchemaFile:
 			b.Schema = f.Text
+		case testPolicy.MatchString(f.Name):
+			b.TestSources = append(b.TestSources, pdp.Source(f))
 		case testName.MatchString(f.Name):
 			b.Tests = append(b.Tests, r.tests(f)...)
 		default:
@@ -125,8 +135,7 @@ func (b *Bundle) checkFiles() error {
 	all := 0
 	for i, f := range b.files {
 		switch {
-		case !policyName.MatchString(f.Name) && !testName.MatchString(f.Name) && !toolsName.MatchString(f.Name) &&
-			f.Name != MetaFile && f.Name != SchemaFile:
+		case !isName(f.Name):
 			return aims.Errorf(aims.Invalid, nil, "%.200q is no file of a policy bundle; %s", f.Name, expectedNames)
 		case i > 0 && b.files[i-1].Name == f.Name:
 			return aims.Errorf(aims.Invalid, nil, "two files are named %s", f.Name)

@@ -105,7 +105,7 @@ func TestFindingsAboutTheBundle(t *testing.T) {
 		"text is summed":    {[]string{"a.cedar", limited, "bundle.yaml", strings.Replace(daily, "argument: amount", "argument: note", 1)}, review.Error, "of the type string"},
 		"nothing is summed": {[]string{"a.cedar", limited, "bundle.yaml", strings.Replace(daily, "argument: amount", "argument: amuont", 1)}, review.Error, "which no tool"},
 		"a nullable number": {[]string{"a.cedar", limited, "bundle.yaml", strings.Replace(daily, "argument: amount", "argument: rate", 1)}, review.Error, ""},
-		"some are summed":   {[]string{"a.cedar", limited, "bundle.yaml", strings.Replace(daily, "payments___pay", `"payments___*"`, 1)}, review.Note, "1 of the 2 tools"},
+		"some are summed":   {[]string{"a.cedar", limited, "bundle.yaml", strings.Replace(daily, "payments___pay", `"payments___*"`, 1)}, review.Warning, "1 of the 2 tools"},
 		"idle quorum":       {[]string{"a.cedar", limited, "bundle.yaml", daily + "quorum: {boss: 2}\n"}, review.Warning, "never asked for"},
 		"stale schema":      {[]string{"a.cedar", limited, "bundle.yaml", daily, "schema.cedarschema", "entity X;"}, review.Warning, "--write-schema"},
 		"no tests":          {[]string{"a.cedar", limited, "bundle.yaml", daily}, review.Note, "no tests"},

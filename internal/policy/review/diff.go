@@ -66,21 +66,18 @@ func (d Difference) Empty() bool {
 	return len(d.Rules)+len(d.Budgets)+len(d.Settings)+len(d.Tests)+len(d.Outcomes)+len(d.Tools) == 0
 }
 
-// Diff compares two bundles. Their requests are decided by the sets that are
-// compiled for their tests.
-func Diff(before, after Subject) Difference {
+// Diff compares two bundles. The tests of both are decided by the sets that
+// were compiled for tests.
+func Diff(before, after, testsBefore, testsAfter Subject) Difference {
+	rulesBefore, rulesAfter := rulesOf(before), rulesOf(after)
 	d := Difference{
-		Rules:    rulesDiff(rulesOf(before), rulesOf(after)),
+		Rules:    rulesDiff(rulesBefore, rulesAfter),
 		Budgets:  namedDiff(budgetTexts(before.Bundle.Meta), budgetTexts(after.Bundle.Meta)),
 		Settings: namedDiff(settings(before.Bundle.Meta), settings(after.Bundle.Meta)),
 		Tests:    testsDiff(before.Bundle, after.Bundle),
-		Outcomes: outcomes(before, after),
+		Outcomes: outcomes(testsBefore, testsAfter),
 	}
-	rulesBefore, rulesAfter := rulesOf(before), rulesOf(after)
 	for _, t := range after.Tools {
-		if !before.Set.Has(t.Action()) {
-			continue // a tool that only the tests of one have
-		}
 		if b, a := reachOf(rulesBefore, t), reachOf(rulesAfter, t); b != a {
 			d.Tools = append(d.Tools, ToolChange{t.Action(), b, a})
 		}

@@ -31,7 +31,7 @@ func TestDiff(t *testing.T) {
 - {name: small, expect: deny, request: {agent: x, roles: [a], action: payments___pay, input: {amount: 3}}}
 - {name: nothing, expect: allow, request: {agent: x, action: payments___pay, input: {amount: 0}}}
 `)
-	d := review.Diff(before, after)
+	d := review.Diff(before, after, before, after)
 	type line struct{ Kind, Name, Parts string }
 	lines := func(changes []review.Change) []line {
 		var out []line
@@ -65,7 +65,7 @@ func TestDiff(t *testing.T) {
 	if diff := cmp.Diff([]review.ToolChange{{Action: "mail___send", Before: review.Possible, After: review.Never}}, d.Tools); diff != "" {
 		t.Error(diff)
 	}
-	if same := review.Diff(after, after); !same.Empty() {
+	if same := review.Diff(after, after, after, after); !same.Empty() {
 		t.Errorf("a bundle differs from itself: %+v", same)
 	}
 }

@@ -50,7 +50,7 @@ func (c *checker) counted(b bundle.Budget) {
 	case without == counted:
 		c.sayOf(Error, bundle.MetaFile, "the budget %s sums %s, which no tool that it counts has", b.Name, b.Argument)
 	case without > 0:
-		c.sayOf(Note, bundle.MetaFile, "the budget %s sums %s, which %d of the %d tools that it counts do not have: calls of them add nothing", b.Name, b.Argument, without, counted)
+		c.sayOf(Warning, bundle.MetaFile, "the budget %s sums %s, which %d of the %d tools that it counts do not have: every call of them is refused", b.Name, b.Argument, without, counted)
 	}
 }
 
