@@ -18,6 +18,7 @@ const (
 	metaReceipt  = "aims/receipt"  // the id of the decision's receipt
 	metaReceipts = "aims/receipts" // all of them, where an answer is of several servers
 	metaRefusal  = "aims/refusal"  // verdict and reasons of a refusal
+	metaSession  = "aims/session"  // of a request: what it says of its run
 )
 
 // task is one decided request to one server, to be closed with an outcome.

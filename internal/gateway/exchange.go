@@ -22,13 +22,16 @@ type exchange struct {
 	client    client
 	msg       *envelope.Message
 	method    string
-	header    http.Header
-	remote    string
-	out       *stream
-	// cancel cancels the request that run serves.
+	// run is the session that the request is part of, as receipts name it;
+	// empty for the agent's default run.
+	run    string
+	header http.Header
+	remote string
+	out    *stream
+	// cancel cancels the request that serve serves.
 	cancel context.CancelCauseFunc
-	// welcome says whether the caller would be let in now.
-	welcome func() bool
+	// admitted finds out again who is calling, for requests that last.
+	admitted func() (identity.Principal, error)
 }
 
 // client is what an agent's program says about itself.
@@ -59,10 +62,17 @@ var (
 	errCallOver  = errors.New("the call ended before there was an answer")
 )
 
-// run serves a request, counted and cancellable.
-func (x *exchange) run(ctx context.Context) error {
+// serve serves a request, counted and cancellable.
+func (x *exchange) serve(ctx context.Context) error {
 	if x.removed() {
 		return methodNotFound(x.method)
+	}
+	said, err := x.said()
+	if err != nil {
+		return err
+	}
+	if err := x.joins(said); err != nil {
+		return err
 	}
 	if !x.g.running.start(x.principal.Actor) {
 		return exhausted("too many of this agent's requests are under way")
@@ -74,6 +84,9 @@ func (x *exchange) run(ctx context.Context) error {
 	x.cancel = cancel
 	if x.sess != nil {
 		defer x.sess.begin(x.msg.Bytes(envelope.ID), cancel)()
+	}
+	if err := x.declare(ctx, said); err != nil {
+		return err
 	}
 	return x.dispatch(ctx)
 }
@@ -145,14 +158,10 @@ func (x *exchange) sent(err error) error {
 
 // call is a request of the agent in the words of enforcement.
 func (x *exchange) call(s *server, input []byte) enforcement.Call {
-	c := enforcement.Call{
-		Principal: x.principal, Channel: enforcement.MCP, Protocol: x.client.version,
+	return enforcement.Call{
+		Principal: x.principal, Session: x.run, Channel: enforcement.MCP, Protocol: x.client.version,
 		Method: x.method, Server: s.name, Input: input,
 	}
-	if x.sess != nil {
-		c.Session = x.sess.name
-	}
-	return c
 }
 
 // inTime bounds a call by its server's time-out.

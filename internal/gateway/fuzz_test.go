@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"aims/internal/gateway/envelope"
-	"aims/internal/gateway/upstream"
 )
 
 // FuzzPost sends any body with any headers. Whatever it is, the answer is one

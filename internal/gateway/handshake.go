@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"aims/internal/aims"
 	"aims/internal/enforcement"
 	"aims/internal/gateway/envelope"
 	"aims/internal/gateway/upstream"
@@ -31,11 +32,21 @@ func (x *exchange) initialize(ctx context.Context) error {
 	if slices.Contains(upstream.LegacyVersions(), requested) {
 		x.client.version = requested
 	}
+	said, err := x.said()
+	if err != nil {
+		return err
+	}
+	if x.run = said.Session; x.run == "" {
+		x.run = aims.NewID("ses")
+	}
 	if !x.g.running.start(x.principal.Actor) {
 		return exhausted("too many of this agent's requests are under way")
 	}
 	defer x.g.running.end(x.principal.Actor)
-	sess, err := x.g.sessions.open(x.ep, x.principal, x.client)
+	if err := x.declare(ctx, said); err != nil {
+		return err
+	}
+	sess, err := x.g.sessions.open(x.ep, x.principal, x.client, x.run)
 	if err != nil {
 		return err
 	}

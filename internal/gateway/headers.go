@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"aims/internal/gateway/envelope"
-	"aims/internal/gateway/upstream"
 )
 
 // binding is an argument whose value a header repeats, because its schema says

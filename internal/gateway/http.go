@@ -77,7 +77,7 @@ func (x *exchange) admit(r *http.Request) error {
 		return f
 	}
 	x.principal = p
-	x.welcome = func() bool { return x.stillWelcome(r) }
+	x.admitted = func() (identity.Principal, error) { return x.g.authenticate(r) }
 	return nil
 }
 
@@ -222,7 +222,7 @@ func (x *exchange) message(ctx context.Context) error {
 	if err := x.checkFresh(); err != nil {
 		return err
 	}
-	return x.run(ctx)
+	return x.serve(ctx)
 }
 
 // stateless serves a message of the revision without sessions (2026-07-28).
@@ -242,7 +242,7 @@ func (x *exchange) stateless(ctx context.Context, header, declared string) error
 	x.client.capabilities = x.msg.Bytes(envelope.MetaClientCapabilities)
 	x.client.info = x.msg.Bytes(envelope.MetaClientInfo)
 	x.client.logLevel, _ = x.msg.Text(envelope.MetaLogLevel)
-	return x.run(ctx)
+	return x.serve(ctx)
 }
 
 // checkHeaders compares what the headers say with what the body says: who

@@ -101,10 +101,10 @@ func (x *exchange) get(r *http.Request) error {
 	return x.sent(x.sess.out.serve(r.Context(), x.sess.ctx, x.out, x.welcome))
 }
 
-// stillWelcome says whether the caller of a long request would be let in now:
+// welcome says whether the caller of a long request would be let in now:
 // a key that was revoked hears nothing more.
-func (x *exchange) stillWelcome(r *http.Request) bool {
-	p, err := x.g.authenticate(r)
+func (x *exchange) welcome() bool {
+	p, err := x.admitted()
 	return err == nil && p.Actor == x.principal.Actor
 }
 

@@ -108,7 +108,7 @@ func (c *conn) unasked(link upstream.Link, m *envelope.Message) {
 	}
 	copied := *m
 	c.goes(func() {
-		x := &exchange{g: c.srv.g, ep: c.sess.ep, sess: c.sess, principal: c.sess.caller(), client: c.sess.client}
+		x := &exchange{g: c.srv.g, ep: c.sess.ep, sess: c.sess, principal: c.sess.caller(), client: c.sess.client, run: c.sess.name}
 		q := &question{conn: c, tell: func(b []byte) error { c.sess.out.put(b); return nil }}
 		if err := c.sess.pose(c.ctx, x.askedCall(c.srv, copied.MethodName()), q, link, &copied); err != nil {
 			c.srv.g.Log.Warn("a server's request could not be passed on", "server", c.srv.name, "error", err)
@@ -296,7 +296,7 @@ func (s *session) progress(ctx context.Context, m *envelope.Message) {
 		return
 	}
 	link := q.conn.ready()
-	b, err := m.Splice(m.Replace(envelope.ProgressToken, q.token))
+	b, err := m.Splice(m.Replace(envelope.ProgressToken, q.token), m.Remove(envelope.Meta, metaSession))
 	if err == nil && link != nil {
 		err = link.Send(ctx, b)
 	}

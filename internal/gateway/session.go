@@ -18,7 +18,8 @@ import (
 type session struct {
 	g *Gateway
 	// id is what the agent shows; whoever has it and the agent's credentials
-	// acts in the session, so it is written nowhere. name is what receipts say.
+	// acts in the session, so it is written nowhere. name is what receipts say:
+	// the run, as the agent named it when the session began, or a name made here.
 	id, name string
 	ep       endpoint
 	actor    aims.Actor
@@ -55,9 +56,9 @@ func (t *sessions) init(g *Gateway) {
 }
 
 // open starts a session.
-func (t *sessions) open(ep endpoint, p identity.Principal, c client) (*session, error) {
+func (t *sessions) open(ep endpoint, p identity.Principal, c client, name string) (*session, error) {
 	s := &session{
-		g: t.g, id: rand.Text(), name: aims.NewID("ses"), ep: ep, actor: p.Actor, principal: p, client: c,
+		g: t.g, id: rand.Text(), name: name, ep: ep, actor: p.Actor, principal: p, client: c,
 		used: t.g.Now(), users: 1, conns: map[*server]*conn{}, running: map[string]context.CancelCauseFunc{},
 		asked: map[string]*question{},
 	}
@@ -295,7 +296,7 @@ func (x *exchange) attach() error {
 	if s == nil {
 		return turnedAway(http.StatusNotFound, envelope.CodeInvalidRequest, "unknown session", "there is no such session; a new one begins with initialize")
 	}
-	x.sess, x.client = s, s.client
+	x.sess, x.client, x.run = s, s.client, s.name
 	s.mu.Lock()
 	x.client.logLevel = s.logLevel
 	s.mu.Unlock()
@@ -344,7 +345,11 @@ func (s *session) broadcast(ctx context.Context, m *envelope.Message) {
 	s.mu.Unlock()
 	for _, c := range to {
 		if link := c.ready(); link != nil && !link.Peer().Modern() {
-			if err := link.Send(ctx, m.Raw()); err != nil {
+			b, err := m.Splice(m.Remove(envelope.Meta, metaSession))
+			if err == nil {
+				err = link.Send(ctx, b)
+			}
+			if err != nil {
 				s.g.Log.Debug("a notification could not be passed on", "server", c.srv.name, "error", err)
 			}
 		}

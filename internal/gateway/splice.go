@@ -62,10 +62,14 @@ func (x *exchange) nameEdits(t *task) []envelope.Edit {
 func (x *exchange) metaEdits(number []byte, modern bool) ([]envelope.Edit, error) {
 	m := x.msg
 	if x.client.modern() == modern {
+		var edits []envelope.Edit
 		if m.Has(envelope.MetaProgressToken) {
-			return []envelope.Edit{m.Replace(envelope.MetaProgressToken, number)}, nil
+			edits = append(edits, m.Replace(envelope.MetaProgressToken, number))
 		}
-		return nil, nil
+		if m.Has(envelope.MetaSession) {
+			edits = append(edits, m.Remove(envelope.Meta, metaSession))
+		}
+		return edits, nil
 	}
 	members, err := metaMembers(m)
 	if err != nil {
@@ -98,7 +102,8 @@ func (x *exchange) metaEdits(number []byte, modern bool) ([]envelope.Edit, error
 	return []envelope.Edit{m.InsertTop("params", append(append([]byte(`{"_meta":`), meta...), '}'))}, nil
 }
 
-// metaMembers is a request's _meta without what the stateless revision keeps in it.
+// metaMembers is a request's _meta without what the stateless revision keeps in
+// it, and without what is for the gateway alone.
 func metaMembers(m *envelope.Message) (map[string]json.RawMessage, error) {
 	members := map[string]json.RawMessage{}
 	if m.IsObject(envelope.Meta) {
@@ -106,6 +111,7 @@ func metaMembers(m *envelope.Message) (map[string]json.RawMessage, error) {
 			return nil, err
 		}
 	}
+	delete(members, metaSession)
 	for _, name := range []string{"protocolVersion", "clientInfo", "clientCapabilities", "logLevel"} {
 		delete(members, "io.modelcontextprotocol/"+name)
 	}

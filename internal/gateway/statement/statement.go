@@ -48,6 +48,18 @@ func (s *Statement) members() [5]member {
 	}
 }
 
+// maxSession is how long the name of a session may be, in bytes: it is kept for
+// as long as the session.
+const maxSession = 256
+
+// check refuses what could only be refused later.
+func (s Statement) check() error {
+	if len(s.Session) > maxSession {
+		return aims.Errorf(aims.Invalid, nil, "expected the name of a session to have at most %d bytes", maxSession)
+	}
+	return nil
+}
+
 // Says tells whether something is said about the run.
 func (s Statement) Says() bool {
 	return s.Purpose != "" || s.OnBehalfOf != "" || s.Prompt != "" || s.Parent != ""
@@ -76,7 +88,7 @@ func Parse(object []byte, where string) (Statement, error) {
 	if len(found) > 0 {
 		return s, aims.Errorf(aims.Invalid, nil, "expected %s to have no members but session, purpose, on_behalf_of, prompt and parent", where)
 	}
-	return s, nil
+	return s, s.check()
 }
 
 // FromHeader reads what the headers say. It fails with aims.Invalid.
@@ -93,7 +105,7 @@ func FromHeader(h http.Header) (Statement, error) {
 		}
 		*m.value = text
 	}
-	return s, nil
+	return s, s.check()
 }
 
 // And joins two statements about one run. It fails with aims.Invalid where they
