@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *receiver) attempts() []time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.at
+	return slices.Clone(r.at)
 }
 
 func (r *receiver) target(name string) notify.Target {
@@ -67,17 +68,24 @@ func (f *failures) add(target string, m notify.Message, err error) {
 	f.all = append(f.all, fmt.Sprintf("%s %s: %v", target, m.ID, err))
 }
 
+func (f *failures) list() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.all)
+}
+
 func TestMessageIsTriedAgainWithLongerPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := &receiver{statuses: []int{503, 429, 500}}, &failures{}
 		n := notify.New([]notify.Target{r.target("hook")}, notify.Options{Failed: f.add})
 		n.Send(notify.Message{ID: "msg_1"})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if diff := cmp.Diff([]time.Duration{0, 2 * time.Second, 6 * time.Second, 14 * time.Second}, r.attempts()); diff != "" {
 			t.Error(diff)
 		}
-		if len(f.all) > 0 {
-			t.Error(f.all)
+		if len(f.list()) > 0 {
+			t.Error(f.list())
 		}
 		n.Close(t.Context())
 	})
@@ -98,8 +106,9 @@ func TestMessageIsGivenUpAndReported(t *testing.T) {
 				n := notify.New([]notify.Target{r.target("hook")}, notify.Options{Failed: f.add})
 				n.Send(notify.Message{ID: "msg_1"})
 				time.Sleep(time.Hour)
-				if len(r.attempts()) != c.attempts || len(f.all) != 1 {
-					t.Errorf("%d attempts, failures %v", len(r.attempts()), f.all)
+				synctest.Wait()
+				if len(r.attempts()) != c.attempts || len(f.list()) != 1 {
+					t.Errorf("%d attempts, failures %v", len(r.attempts()), f.list())
 				}
 				n.Close(t.Context())
 			})
@@ -124,8 +133,8 @@ func TestTargetThatHangs(t *testing.T) {
 		if len(fast.attempts()) != 20 || len(slow.attempts()) != 1 {
 			t.Errorf("%d and %d attempts", len(fast.attempts()), len(slow.attempts()))
 		}
-		if len(f.all) != 20-1-4 { // one on its way, four in the queue
-			t.Errorf("%d failures", len(f.all))
+		if len(f.list()) != 20-1-4 { // one on its way, four in the queue
+			t.Errorf("%d failures", len(f.list()))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -134,12 +143,12 @@ func TestTargetThatHangs(t *testing.T) {
 		if d := time.Since(begin); d > 2*time.Second {
 			t.Errorf("closing took %s", d)
 		}
-		if len(f.all) != 20 {
-			t.Errorf("%d failures after the end: a message vanished", len(f.all))
+		if len(f.list()) != 20 {
+			t.Errorf("%d failures after the end: a message vanished", len(f.list()))
 		}
 		n.Send(notify.Message{ID: "late"})
-		if len(f.all) != 22 {
-			t.Errorf("%d failures: a message that came late is not reported", len(f.all))
+		if len(f.list()) != 22 {
+			t.Errorf("%d failures: a message that came late is not reported", len(f.list()))
 		}
 	})
 }
@@ -152,8 +161,8 @@ func TestCloseDeliversWhatWaits(t *testing.T) {
 			n.Send(notify.Message{ID: "msg_1"})
 		}
 		n.Close(t.Context())
-		if len(r.attempts()) != 10 || len(f.all) > 0 {
-			t.Errorf("%d delivered, %v", len(r.attempts()), f.all)
+		if len(r.attempts()) != 10 || len(f.list()) > 0 {
+			t.Errorf("%d delivered, %v", len(r.attempts()), f.list())
 		}
 	})
 }
@@ -208,7 +217,7 @@ func TestNothingConfiguredIsNothingToDo(t *testing.T) {
 	n = notify.New([]notify.Target{{Name: "x", Channel: broken{errors.New("no")}}}, notify.Options{Failed: f.add, Attempts: 1})
 	n.Send(notify.Message{ID: "msg_1"})
 	n.Close(t.Context())
-	if diff := cmp.Diff([]string{"x msg_1: no"}, f.all); diff != "" {
+	if diff := cmp.Diff([]string{"x msg_1: no"}, f.list()); diff != "" {
 		t.Error(diff)
 	}
 }
