@@ -75,6 +75,7 @@ var house = map[string]room{
 	"internal/gateway/hook":      {7, "policy enforcement point for coding-agent hooks", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/connect":   {7, "stdio bridge for clients that speak no HTTP", nil},
 
+	"internal/rehearsal/stage":    {6.9, "an installation that is thrown away: enforcement as live, with a clock of its own", []string{"golang.org/x/mod"}},
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},

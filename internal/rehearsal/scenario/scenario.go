@@ -45,8 +45,8 @@ type Scenario struct {
 	History []Past `yaml:"history" json:"-"`
 	Steps   []Step `yaml:"steps" json:"-"`
 
-	// File is where it stands, for messages.
-	File string `yaml:"-" json:"-"`
+	// text is the file, which names what was played.
+	text []byte
 }
 
 // Change is what a scenario has otherwise than the common world.
@@ -230,7 +230,7 @@ func Load(root fs.FS) ([]Scenario, error) {
 
 // Parse reads one scenario. The error is a *strict.Error.
 func Parse(file string, text []byte) (Scenario, error) {
-	s := Scenario{File: file, Name: strings.TrimSuffix(file, ".yaml")}
+	s := Scenario{Name: strings.TrimSuffix(file, ".yaml"), text: text}
 	doc, err := strict.Decode(file, text, &s)
 	if err != nil {
 		return Scenario{}, err
