@@ -1,29 +1,16 @@
 package enforcement
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/approval"
 	"aims/internal/ledger"
-	"aims/internal/policy/bundle"
 	"aims/internal/store"
 )
-
-// Rules are what policies need beside their text.
-type Rules struct {
-	// Budgets are counters that policies compare with limits.
-	Budgets []bundle.Budget
-	// Quorum says of a role how many who hold it must release a held call.
-	Quorum map[string]int
-	// Expiry is how long a request for approval stays open; 0 for the default.
-	Expiry time.Duration
-}
 
 // release looks for the approval that releases a held call, and decides again
 // with it. Without one, the attempt stays what it is.
@@ -107,7 +94,6 @@ func (p *placing) approve(tx *store.Tx) error {
 
 // request is what a held call asks of people.
 func (p *placing) request() approval.Request {
-	rules := p.a.rules
 	r := approval.Request{
 		Binding: p.a.binding, Purpose: p.a.run.Purpose, Operator: p.a.agent.Operator, OnBehalfOf: p.a.run.OnBehalfOf,
 		Quorums: map[string]int{}, Decision: p.a.id, Summary: p.summary(),
@@ -115,11 +101,11 @@ func (p *placing) request() approval.Request {
 	for _, reason := range p.a.decision.Reasons {
 		if reason.Hold != "" && !slices.Contains(r.Roles, reason.Hold) {
 			r.Roles = append(r.Roles, reason.Hold)
-			r.Quorums[reason.Hold] = cmp.Or(rules.Quorum[reason.Hold], 1)
+			r.Quorums[reason.Hold] = p.a.inForce.Quorum(reason.Hold)
 		}
 	}
-	if rules.Expiry > 0 {
-		r.Expires = p.o.Now().Add(rules.Expiry)
+	if expiry := p.a.inForce.ApprovalExpiry(0); expiry > 0 {
+		r.Expires = p.o.Now().Add(expiry)
 	}
 	return r
 }

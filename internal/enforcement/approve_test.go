@@ -164,11 +164,8 @@ func TestPolicyChangeWinsAtRelease(t *testing.T) {
 }
 
 func TestQuorumOfTheRules(t *testing.T) {
-	w := newRunWorld(t, func(o *enforcement.Options) {
-		o.Rules = func() enforcement.Rules {
-			return enforcement.Rules{Quorum: map[string]int{"owner": 2}, Expiry: time.Hour}
-		}
-	})
+	w := newRunWorld(t, nil)
+	w.put(runPolicies, "quorum: {owner: 2}\napproval_expiry: 1h\n")
 	c := call(billing, "s", "rare", `{"n":1}`)
 	id := w.is(authz.Hold, c).Approval
 	w.mustGrant(id)

@@ -27,7 +27,7 @@ type charge struct {
 func (f *facts) charge(c Call) ([]charge, cedar.Record, error) {
 	var charges []charge
 	seen := cedar.RecordMap{}
-	for _, b := range f.rules.Budgets {
+	for _, b := range f.inForce.Meta.Budgets {
 		if !b.Counts(c.Action) {
 			continue
 		}

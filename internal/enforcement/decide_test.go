@@ -48,7 +48,7 @@ func TestEveryDecisionHasAReceiptThatDecidesAgain(t *testing.T) {
 		}
 		input := w.payload(r.Index, receipt.InputPayload, d.Input)
 		facts := w.payload(r.Index, receipt.FactsPayload, d.Facts)
-		if input != string(c.call.Input) || strings.Contains(facts, `"amount"`) {
+		if input != string(c.call.Input) || strings.Contains(facts, `"input"`) {
 			t.Errorf("%s: input %s, facts %s", c.name, input, facts)
 		}
 		again, err := w.policies.Active().Redecide([]byte(facts), []byte(input))

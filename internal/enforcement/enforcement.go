@@ -39,8 +39,6 @@ type Options struct {
 	Limits Limits
 	// Approvals are the held calls; nil when nothing can be released.
 	Approvals *approval.Approvals
-	// Rules stand in place of those of the bundle in force; nil for these.
-	Rules func() Rules
 	// Content gives the labels of what a result holds, whoever it is from; nil for none.
 	Content func(text []byte) []string
 }
@@ -60,6 +58,7 @@ type Enforcer struct {
 	refusals  *limiter
 	entities  principals
 	records   records
+	words     atomic.Pointer[wordings]
 
 	waiting  waiting
 	unclosed retries
@@ -153,7 +152,7 @@ func (e *Enforcer) Possible(ctx context.Context, c Call) bool {
 	if c.Channel != Management {
 		f.view = e.sessions.View(ctx)
 	}
-	if e.gather(c, &f) != nil {
+	if e.gather(c, &f) != nil || c.Tool != "" && e.trace(c, &f) != nil {
 		return false
 	}
 	request, entities, err := e.request(c, &f, nil)

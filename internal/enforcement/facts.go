@@ -81,12 +81,12 @@ func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Rec
 	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run)}
 	if c.Tool != "" {
 		context["tool"] = r.tool(f)
-		context["provenance"] = cedar.Record{}
 		context["budget"] = f.spending
 		context["undeclared"] = f.args.undeclared
-		context["sinks"] = cedar.NewRecord(cedar.RecordMap{
-			"all": cedar.Set{}, "user": cedar.Set{}, "used": cedar.Set{}, "trusted": cedar.Set{}, "untrusted": cedar.Set{}, "made_up": cedar.Set{},
-		})
+		if f.traced != nil { // it is not known which arguments there will be otherwise
+			s, all := f.sort(c)
+			context["provenance"], context["sinks"] = f.provenance(all), s.record()
+		}
 	}
 	if granted != nil {
 		context["approval"] = cedar.NewRecord(cedar.RecordMap{"id": cedar.String(granted.ID), "roles": newSet(granted.Roles)})
@@ -108,7 +108,7 @@ func (r *records) tool(f *facts) cedar.Record {
 	t := &f.tool
 	key := toolFacts{
 		pin: t.Pin, quarantined: t.Quarantined, readOnly: t.ReadOnly, destructive: t.Destructive,
-		effects: keyOf(t.Effects), labels: keyOf(t.Labels), isNew: !t.Explicit && !f.used, used: f.used, implied: f.implied,
+		effects: keyOf(t.Effects), labels: keyOf(t.Labels), isNew: !t.Explicit && !f.used, used: f.used, implied: f.traced != nil && f.traced.implied,
 	}
 	return r.tools.get(key, func() cedar.Record {
 		return cedar.NewRecord(cedar.RecordMap{

@@ -9,6 +9,7 @@ import (
 	"aims/internal/approval"
 	"aims/internal/identity"
 	"aims/internal/inventory"
+	"aims/internal/policy"
 	"aims/internal/session"
 	"aims/pdp"
 
@@ -34,21 +35,23 @@ type attempt struct {
 // facts are what a call is decided from beside its input, and where they were
 // taken from, so that it can be told whether they still hold.
 type facts struct {
-	set       *pdp.Set
-	rules     Rules
-	inventory uint64 // its version
+	inForce   *policy.InForce
+	set       *pdp.Set // that is in force
+	inventory uint64   // its version
 	view      *session.View
 
 	agent inventory.Agent
 	tool  inventory.State
 	// run is what is known of the run; for management, nothing.
 	run *session.Run
-	// used says that the run's purpose has used the tool before, implied that
-	// the prompt implies it.
-	used, implied bool
-	args          arguments
-	charges       []charge
-	spending      cedar.Record // the charges as policies see them
+	// used says that the run's purpose has used the tool before.
+	used      bool
+	uses      *session.Uses
+	directory *session.Directory
+	args      arguments
+	traced    *traced
+	charges   []charge
+	spending  cedar.Record // the charges as policies see them
 }
 
 // arguments are what follows from a call's input and the schema alone.
@@ -70,9 +73,10 @@ func (e *Enforcer) judge(c Call, v *session.View) (attempt, error) {
 func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request, before *attempt) (attempt, error) {
 	a := attempt{id: aims.NewID("rcp"), granted: granted}
 	a.inventory, a.view = e.inventory.Version(), v
-	if a.set, a.rules = e.inForce(); a.set == nil {
+	if a.inForce = e.policy.InForce(); a.inForce == nil {
 		return a, aims.Errorf(aims.Unavailable, nil, "no policy is active: everything is refused")
 	}
+	a.set = a.inForce.Set
 	a.decision.Policy = a.set.Digest()
 	if err := e.gather(c, &a.facts); err != nil {
 		return a, err
@@ -85,7 +89,10 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request,
 	} else if err := a.read(c); err != nil {
 		return a, err
 	}
-	if err := a.compute(c); err != nil {
+	if before != nil && before.inventory == a.inventory {
+		a.traced = before.traced
+	}
+	if err := e.compute(c, &a.facts); err != nil {
 		return a, err
 	}
 	request, entities, err := e.request(c, &a.facts, granted)
@@ -103,18 +110,6 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request,
 	return a, nil
 }
 
-// inForce is the set that decides now, and what goes with it.
-func (e *Enforcer) inForce() (*pdp.Set, Rules) {
-	in := e.policy.InForce()
-	switch {
-	case in == nil:
-		return nil, Rules{}
-	case e.o.Rules != nil:
-		return in.Set, e.o.Rules()
-	}
-	return in.Set, Rules{Budgets: in.Meta.Budgets, Quorum: in.Meta.Quorum, Expiry: in.Meta.ApprovalExpiry}
-}
-
 // read reads the call's input by the schema.
 func (f *facts) read(c Call) error {
 	input, undeclared, err := f.set.Input(c.Action, c.Input)
@@ -126,8 +121,16 @@ func (f *facts) read(c Call) error {
 }
 
 // compute takes the facts that follow from the arguments and the run.
-func (f *facts) compute(c Call) (err error) {
-	if c.Tool != "" && len(f.rules.Budgets) > 0 {
+func (e *Enforcer) compute(c Call, f *facts) (err error) {
+	if c.Tool == "" {
+		return nil
+	}
+	if f.traced == nil {
+		if err := e.trace(c, f); err != nil {
+			return err
+		}
+	}
+	if len(f.inForce.Meta.Budgets) > 0 {
 		f.charges, f.spending, err = f.charge(c)
 	}
 	return err
@@ -143,6 +146,10 @@ func (e *Enforcer) gather(c Call, f *facts) (err error) {
 	if c.Channel == Management {
 		return nil
 	}
+	if asks, _ := e.inventory.Agent(c.Via.ID); c.Via.Type == aims.AgentType && asks.Suspended {
+		// Else a suspended agent would go on under the names of others.
+		return aims.Errorf(aims.Denied, nil, "stopped: %s, which asks, is suspended until a person resumes it", c.Via)
+	}
 	if c.Principal.Type == aims.AgentType {
 		f.agent, _ = e.inventory.Agent(c.Principal.ID)
 	}
@@ -153,13 +160,15 @@ func (e *Enforcer) gather(c Call, f *facts) (err error) {
 		return err
 	}
 	if c.Tool != "" && f.run.Purpose != "" {
-		uses, err := f.view.Uses(c.run().Actor, f.run.Purpose)
-		if err != nil {
+		if f.uses, err = f.view.Uses(c.run().Actor, f.run.Purpose); err != nil {
 			return err
 		}
-		f.used = uses.Has(session.Use{Action: c.Action})
+		f.used = f.uses.Has(session.Use{Action: c.Action})
 	}
-	return nil
+	if len(f.tool.Sinks) > 0 {
+		f.directory, err = f.view.Trusted()
+	}
+	return err
 }
 
 // mayGoOn refuses a run about which too much would have to be remembered, and

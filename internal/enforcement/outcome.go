@@ -75,9 +75,14 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.ledger.Beside(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		return entry, d.did.follow(e.sessions.Within(tx), d.index, o, labels)
+	var place session.Place
+	_, err = e.ledger.Beside(ctx, func(tx *store.Tx) (_ ledger.Entry, err error) {
+		place, err = d.did.follow(e.sessions.Within(tx), d.index, o, labels)
+		return entry, err
 	})
+	if err == nil && len(o.Result) > 0 && d.did.reads {
+		e.sessions.Handed(place, o.Result, d.did.input)
+	}
 	if code, _ := aims.Public(err); err == nil || code == aims.Conflict {
 		e.waiting.done(d.index)
 	}
@@ -108,16 +113,16 @@ func (e *Enforcer) outcomeOf(d openDecision, o Outcome, labels []string) (ledger
 
 // follow does what follows from an outcome: it is done when the answer is
 // handed out, which is later.
-func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []string) error {
+func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []string) (p session.Place, err error) {
 	if d.handsOut(o) {
-		if err := t.Read(d.run, decision, labels, len(o.Result) > 0); err != nil {
-			return err
+		if p, err = t.Read(d.run, decision, labels, len(o.Result) > 0); err != nil {
+			return p, err
 		}
 	}
 	if o.Status != receipt.Succeeded || len(d.uses) == 0 {
-		return nil
+		return p, nil
 	}
-	return t.Used(d.run.Actor, d.purpose, d.uses)
+	return p, t.Used(d.run.Actor, d.purpose, d.uses)
 }
 
 // recall reads from the log what another process, or this one before it
@@ -144,16 +149,12 @@ func (e *Enforcer) recall(ctx context.Context, d *openDecision) error {
 		return nil
 	}
 	d.did.server, d.did.tool, d.did.reads = server, tool, true
-	if t, ok := e.inventory.Tool(server, tool); ok && b.Purpose != "" {
-		d.did.labels, d.did.purpose = t.Labels, b.Purpose
-		d.did.uses, err = e.usesRecorded(ctx, *b, leaf.Index)
+	t, _ := e.inventory.Tool(server, tool)
+	d.did.labels, d.did.purpose = t.Labels, b.Purpose
+	if d.did.input, err = e.payload(ctx, d.index, receipt.InputPayload); err == nil && b.Purpose != "" {
+		d.did.uses = usesIn(b.Action, t.Sinks, d.did.input)
 	}
 	return err
-}
-
-// usesRecorded are the uses of a call whose input is in the vault.
-func (e *Enforcer) usesRecorded(_ context.Context, b receipt.Decision, _ uint64) ([]session.Use, error) {
-	return []session.Use{{Action: b.Action}}, nil
 }
 
 // omitted stands in the vault for a result that is not kept: who has the

@@ -75,7 +75,7 @@ func (p *placing) holds(t *session.Tx) (bool, error) {
 
 // unchanged says whether policies and inventory are those of the facts.
 func (p *placing) unchanged() bool {
-	return p.policy.Active() == p.a.set && p.inventory.Version() == p.a.inventory
+	return p.policy.InForce() == p.a.inForce && p.inventory.Version() == p.a.inventory
 }
 
 // again decides again, where nothing can move.
@@ -83,6 +83,15 @@ func (p *placing) again(t *session.Tx) error {
 	allowed, wrote := p.a.decision.Allowed(), p.a.writes()
 	if wrote && !p.unchanged() {
 		return errTakeAgain // the approval would be for another call
+	}
+	if p.a.traced != nil {
+		run, err := t.Run(p.c.run())
+		if err != nil {
+			return err
+		}
+		if p.inventory.Version() != p.a.inventory || !t.Hold(p.a.traced.origins, run) {
+			return errTakeAgain // origins are computed from the vault, which cannot be read here
+		}
 	}
 	a, err := p.judgeWith(p.c, &t.View, nil, &p.a)
 	if held := err == nil && a.decision.Verdict == authz.Hold; held && p.a.granted != nil {
@@ -147,6 +156,7 @@ type doing struct {
 	tool    string
 	purpose string
 	labels  []string // of the tool, when the call was decided
+	input   []byte
 	uses    []session.Use
 }
 
@@ -158,15 +168,13 @@ func doingOf(c Call, a attempt) *doing {
 		return &doing{channel: Management}
 	}
 	d := &doing{run: c.run(), channel: c.Channel, reads: c.Tool != "" || reads(c.Action), server: c.Server, tool: c.Tool, labels: a.tool.Labels}
+	if slices.Contains(d.labels, session.DirectoryLabel) {
+		d.input = c.Input
+	}
 	if c.Tool != "" && a.run.Purpose != "" {
-		d.purpose, d.uses = a.run.Purpose, usesOf(c, a)
+		d.purpose, d.uses = a.run.Purpose, a.usesOf(c)
 	}
 	return d
-}
-
-// usesOf is what the purpose has used when the call succeeds.
-func usesOf(c Call, _ attempt) []session.Use {
-	return []session.Use{{Action: c.Action}}
 }
 
 // unchecked labels a result that nobody could look into.

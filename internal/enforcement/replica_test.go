@@ -18,7 +18,6 @@ import (
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/ledger"
-	"aims/internal/policy/bundle"
 	"aims/internal/session"
 	"aims/receipt"
 )
@@ -33,33 +32,19 @@ forbid (principal, action == Action::"desk___send", resource)
 when { context.budget.sent.after.greaterThan(decimal("2.0")) };
 `
 
+// spendingBudgets count payments of an agent, and mails of a session.
 const spendingBudgets = `
 budgets:
   - {name: paid, of: sum, argument: amount, tools: [desk___pay], per: agent, window: 24h}
   - {name: sent, of: calls, tools: [desk___send], per: session}
 `
 
-// spendingRules count payments of an agent, and mails of a session.
-func spendingRules() enforcement.Rules {
-	return enforcement.Rules{Budgets: []bundle.Budget{
-		{Name: "paid", Of: bundle.Sum, Argument: "amount", Tools: []string{"desk___pay"}, Per: bundle.PerAgent, Window: 24 * 3600e9},
-		{Name: "sent", Of: bundle.Calls, Tools: []string{"desk___send"}, Per: bundle.PerSession},
-	}}
-}
-
 func newSpendingWorld(t testing.TB) *world {
 	t.Helper()
 	w := newRunWorld(t, func(o *enforcement.Options) {
-		o.Rules = spendingRules
 		o.Limits = enforcement.Limits{Burst: 1e9, TotalBurst: 1e9}
 	})
-	b, err := bundle.New([]bundle.File{{Name: "p.cedar", Text: []byte(spendingPolicies)}, {Name: bundle.MetaFile, Text: []byte(spendingBudgets)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.policies.Activate(t.Context(), admin.Actor, "", b, w.inventory.Catalog()); err != nil {
-		t.Fatal(err)
-	}
+	w.put(spendingPolicies, spendingBudgets)
 	return w
 }
 

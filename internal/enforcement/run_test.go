@@ -15,6 +15,8 @@ import (
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
+	"aims/internal/policy"
+	"aims/internal/policy/bundle"
 	"aims/pdp"
 	"aims/receipt"
 )
@@ -72,6 +74,21 @@ func newRunWorld(t testing.TB, change func(*enforcement.Options)) *world {
 func (w *world) activate(text string) {
 	w.t.Helper()
 	if _, err := w.ActivatePolicy(w.t.Context(), admin.Actor, "", []pdp.Source{{Name: "p.cedar", Text: []byte(text)}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// put puts a bundle in force.
+func (w *world) put(policies, meta string) {
+	w.t.Helper()
+	b, err := bundle.New([]bundle.File{{Name: "p.cedar", Text: []byte(policies)}, {Name: "bundle.yaml", Text: []byte(meta)}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, err = w.PutInForce(func(c pdp.Catalog) (policy.Activation, error) {
+		return w.policies.Activate(w.t.Context(), admin.Actor, "", b, c)
+	})
+	if err != nil {
 		w.t.Fatal(err)
 	}
 }

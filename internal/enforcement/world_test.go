@@ -90,6 +90,7 @@ type world struct {
 	approvals *approval.Approvals
 	clock     *clock
 	o         enforcement.Options
+	runs      session.Options
 }
 
 func newWorld(t testing.TB, change func(*enforcement.Options)) *world {
@@ -134,7 +135,8 @@ func (w *world) open() {
 	if w.policies, err = policy.Open(ctx, w.db, w.ledger, policy.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
-	if w.sessions, err = session.Open(ctx, w.db, w.ledger, session.Options{Now: w.clock.now}); err != nil {
+	w.runs.Now = w.clock.now
+	if w.sessions, err = session.Open(ctx, w.db, w.ledger, w.runs); err != nil {
 		w.t.Fatal(err)
 	}
 	w.approvals = approval.New(w.db, w.ledger, approval.Options{Now: w.clock.now, Policy: func() string {

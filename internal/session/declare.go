@@ -134,7 +134,7 @@ func (r *Run) prompted(text string) (bool, error) {
 		r.overflow(r.Labels)
 		return true, nil
 	}
-	r.Results = append(r.Results, Result{unsettled, r.Labels})
+	r.Results = append(r.Results, Result{unsettled, unseen, r.Labels})
 	return true, nil
 }
 

@@ -107,7 +107,7 @@ func (m *memory) get(ctx context.Context, n name) (held, *entry, error) {
 		m.mu.Unlock()
 		return h, e, nil
 	}
-	commits := m.commits
+	commits, epoch := m.commits, m.epoch
 	m.mu.Unlock()
 	var read held
 	err := m.db.View(ctx, func(tx *store.Tx) (err error) {
@@ -122,7 +122,7 @@ func (m *memory) get(ctx context.Context, n name) (held, *entry, error) {
 	e, ok := m.entries[n]
 	if !ok {
 		e = m.insert(n, read)
-		if m.commits != commits {
+		if m.commits != commits || m.epoch != epoch {
 			e.epoch = 0 // it may be from before a commit that ended meanwhile
 		}
 	}

@@ -71,9 +71,10 @@ type Delegator struct {
 
 // Result is what the run has read in answer to one call.
 type Result struct {
-	// Receipt is the index of the outcome whose payload it is, or unseen.
-	Receipt int64
-	Labels  []string
+	// Receipt is the index of the receipt that has it, or unseen; Decision that
+	// of the call which it answers, or unseen.
+	Receipt, Decision int64
+	Labels            []string
 }
 
 // Unreported is an allowed call whose result the caller gets elsewhere.
@@ -181,7 +182,7 @@ func (r *Run) read(decision uint64, labels []string, kept bool) {
 		r.overflow(labels)
 		return
 	}
-	result := Result{unseen, labels}
+	result := Result{unseen, int64(decision), labels}
 	if kept {
 		result.Receipt = unsettled
 	}

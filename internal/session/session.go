@@ -9,6 +9,7 @@ import (
 	"embed"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"aims/internal/ledger"
@@ -208,9 +209,14 @@ func (t *Tx) Acts(k Key, labels []string) error {
 
 // Read notes what a run was handed out in answer to the decision at an index.
 // kept says whether the receipt that is being made has the content in the
-// vault; otherwise any value may be from it.
-func (t *Tx) Read(k Key, decision uint64, labels []string, kept bool) error {
-	return t.change(k, func(r *Run) { r.read(decision, labels, kept) })
+// vault; otherwise any value may be from it. The place is for Handed.
+func (t *Tx) Read(k Key, decision uint64, labels []string, kept bool) (Place, error) {
+	p := Place{Key: k}
+	err := t.change(k, func(r *Run) {
+		r.read(decision, labels, kept)
+		p.run, p.position, p.vouches = r.ID, len(r.Results)-1, slices.Contains(labels, DirectoryLabel)
+	})
+	return p, err
 }
 
 // Used remembers what a purpose has used.

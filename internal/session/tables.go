@@ -23,7 +23,7 @@ func (s *statements) prepare(ctx context.Context, db *store.DB) error {
 	}{
 		{&s.saveRun, `INSERT INTO session (actor, name, id, version, changed, state) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (actor, name) DO UPDATE SET id = excluded.id, version = excluded.version, changed = excluded.changed, state = excluded.state`},
-		{&s.saveResult, `INSERT INTO session_result (run, position, receipt, labels) VALUES ($1, $2, $3, $4)`},
+		{&s.saveResult, `INSERT INTO session_result (run, position, receipt, decision, labels) VALUES ($1, $2, $3, $4, $5)`},
 		{&s.saveBudget, `INSERT INTO budget_spent (budget, scope, version, changed, state) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (budget, scope) DO UPDATE SET version = excluded.version, changed = excluded.changed, state = excluded.state`},
 	} {
@@ -65,7 +65,7 @@ func (t runTables) load(q querier, n name, known held) (held, error) {
 	if before, ok := known.value.(*Run); ok && before.ID == id {
 		r.Results = before.Results[:len(before.Results):len(before.Results)]
 	}
-	rows, err := q.Query(`SELECT receipt, labels FROM session_result WHERE run = $1 AND position >= $2 ORDER BY position`, id, len(r.Results))
+	rows, err := q.Query(`SELECT receipt, decision, labels FROM session_result WHERE run = $1 AND position >= $2 ORDER BY position`, id, len(r.Results))
 	if err != nil {
 		return held{}, err
 	}
@@ -73,7 +73,7 @@ func (t runTables) load(q querier, n name, known held) (held, error) {
 	for rows.Next() {
 		var result Result
 		var labels []byte
-		if err := rows.Scan(&result.Receipt, &labels); err != nil {
+		if err := rows.Scan(&result.Receipt, &result.Decision, &labels); err != nil {
 			return held{}, err
 		}
 		if err := json.Unmarshal(labels, &result.Labels); err != nil {
@@ -111,7 +111,7 @@ func (t runTables) save(tx *store.Tx, n name, before, after held) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Stmt(t.sql.saveResult).Exec(r.ID, stored+i, result.Receipt, string(labels)); err != nil {
+		if _, err := tx.Stmt(t.sql.saveResult).Exec(r.ID, stored+i, result.Receipt, result.Decision, string(labels)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/ledger"
+	"aims/internal/provenance"
 	"aims/internal/store"
 	"aims/receipt"
 )
@@ -36,7 +37,7 @@ type Directory struct{ entries map[Trusted]TrustedEntry }
 
 // SinkKinds are the kinds of sinks for which values can be trusted.
 func SinkKinds() []string {
-	return []string{"account", "credential", "path", "recipient", "repository", "url"}
+	return []string{provenance.Account, provenance.Credential, provenance.Path, provenance.Recipient, provenance.Repository, provenance.URL}
 }
 
 const (
@@ -75,12 +76,14 @@ func (s *Sessions) Trusted(ctx context.Context) (*Directory, error) {
 // Trust adds a value to the trusted directory. by is who does it, decision the
 // receipt that let them. It fails with aims.Conflict when the value is there.
 func (s *Sessions) Trust(ctx context.Context, by aims.Actor, decision string, t Trusted, note string) error {
-	t.Value = strings.TrimSpace(t.Value)
+	t.Value = provenance.Canonical(t.Value)
 	switch {
 	case !slices.Contains(SinkKinds(), t.Kind):
 		return aims.Errorf(aims.Invalid, nil, "%q is no kind of sink; expected one of %s", t.Kind, strings.Join(SinkKinds(), ", "))
-	case t.Value == "" || len(t.Value) > maxTrustKey:
-		return aims.Errorf(aims.Invalid, nil, "a trusted value has 1 to %d bytes", maxTrustKey)
+	case t.Value == "":
+		return aims.Errorf(aims.Invalid, nil, "the value is empty or cannot be compared by the letter")
+	case len(t.Value) > maxTrustKey:
+		return aims.Errorf(aims.Invalid, nil, "a trusted value has at most %d bytes", maxTrustKey)
 	case len(note) > maxNote:
 		return aims.Errorf(aims.Invalid, nil, "the note has more than %d bytes", maxNote)
 	}
@@ -99,7 +102,7 @@ func (s *Sessions) Trust(ctx context.Context, by aims.Actor, decision string, t 
 // Distrust takes a value out of the trusted directory. It fails with
 // aims.NotFound when it is not there.
 func (s *Sessions) Distrust(ctx context.Context, by aims.Actor, decision string, t Trusted) error {
-	t.Value = strings.TrimSpace(t.Value)
+	t.Value = provenance.Canonical(t.Value)
 	return s.changeTrust(ctx, by, decision, "trust.removed", t, func(next map[Trusted]TrustedEntry, _ time.Time) error {
 		if _, there := next[t]; !there {
 			return aims.Errorf(aims.NotFound, nil, "this value is not in the trusted directory")

@@ -14,7 +14,8 @@ CREATE INDEX session_changed ON session (changed);
 CREATE TABLE session_result (
     run      TEXT   NOT NULL, -- session.id
     position BIGINT NOT NULL,
-    receipt  BIGINT NOT NULL, -- index of the outcome that has it, -1 when it cannot be seen
+    receipt  BIGINT NOT NULL, -- index of the receipt that has it, -1 when it cannot be seen
+    decision BIGINT NOT NULL, -- index of the call that it answers, -1 for none
     labels   TEXT   NOT NULL, -- JSON array
     PRIMARY KEY (run, position)
 );
