@@ -44,6 +44,7 @@ type world struct {
 	t      testing.TB
 	db     *store.DB
 	ledger *ledger.Ledger
+	signer note.Signer
 	clock  *clock
 	policy string // in force
 	o      approval.Options
@@ -60,27 +61,32 @@ func newWorld(t testing.TB, change func(*approval.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.db = db
 	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
+	if w.signer, err = note.NewSigner(private); err != nil {
 		t.Fatal(err)
 	}
-	w.ledger, err = ledger.Open(t.Context(), db, ledger.Options{
-		Origin: "log.example/test", Signer: signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
+	w.start(db)
+	return w
+}
+
+// start opens the log of a database as a process does.
+func (w *world) start(db *store.DB) {
+	w.t.Helper()
+	log, err := ledger.Open(w.t.Context(), db, ledger.Options{
+		Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		w.ledger.Close(context.Background())
+	w.t.Cleanup(func() {
+		log.Close(context.Background())
 		db.Close()
 	})
+	w.db, w.ledger = db, log
 	w.Approvals = w.another()
-	return w
 }
 
 // another is the approvals of another process, or of this one after a restart.
