@@ -59,6 +59,7 @@ type Enforcer struct {
 	entities  principals
 	records   records
 	words     atomic.Pointer[wordings]
+	shadow    shadow
 
 	waiting  waiting
 	unclosed retries

@@ -2,6 +2,7 @@ package enforcement
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -27,3 +28,16 @@ func NewLimiter(l Limits) Limiter { return Limiter{newLimiter(l)} }
 
 // Take asks for a receipt of one caller.
 func (l Limiter) Take(caller string, now time.Time) bool { return l.take(caller, true, 1, now) }
+
+// WaitForShadow returns when the candidate has decided what was recorded.
+func (e *Enforcer) WaitForShadow() {
+	for {
+		e.shadow.mu.Lock()
+		running := e.shadow.running
+		e.shadow.mu.Unlock()
+		if !running {
+			return
+		}
+		runtime.Gosched()
+	}
+}

@@ -41,6 +41,7 @@ func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error)
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}
+	e.try(c, p.a)
 	return rulingOf(c, p.a, ref), nil
 }
 
