@@ -45,6 +45,8 @@ type Parts struct {
 	Released func(environment, digest string) error
 	// Known are the entities that there are, for the review of policies.
 	Known func(context.Context) review.Known
+	// Servers are the names of the servers behind the gateway.
+	Servers []string
 	// Status is the state of the installation.
 	Status func(context.Context) (Status, error)
 	// Source is the log as it is now.
@@ -77,6 +79,8 @@ func Handler(p Parts) http.Handler {
 	h := humago.New(mux, config)
 	a.keys(h)
 	a.tools(h)
+	a.agents(h)
+	a.stops(h)
 	a.approvals(h)
 	a.policies(h)
 	a.hindsight(h)
@@ -99,12 +103,6 @@ type caller struct {
 	enforcement.Ruling
 }
 
-// involving is a request about something that people had a part in, so that
-// policy can keep duties apart.
-type involving interface {
-	matter(*api) enforcement.Matter
-}
-
 // permit authenticates a caller and decides whether it may do the action. The
 // decision is recorded; the error is what the caller is told.
 func (a *api) permit(ctx context.Context, authorization, action string) (caller, error) {
@@ -123,9 +121,11 @@ func (a *api) permitOf(ctx context.Context, authorization, action string, matter
 		a.Enforcer.Refuse(context.WithoutCancel(ctx), enforcement.Refusal{Channel: enforcement.Management, Method: action, Cause: "no valid credentials"})
 		return caller{}, problem(err)
 	}
-	about, err := matter()
-	if err != nil {
-		return caller{}, a.failed(action, err)
+	// What is not there is refused like anything else to whoever may not do this;
+	// nobody learns by asking what there is.
+	about, missing := matter()
+	if code, _ := aims.Public(missing); missing != nil && code != aims.NotFound {
+		return caller{}, a.failed(action, missing)
 	}
 	ruling, err := a.Enforcer.ManagementOf(ctx, principal, action, about)
 	if err != nil {
@@ -133,7 +133,12 @@ func (a *api) permitOf(ctx context.Context, authorization, action string, matter
 		p.Receipt, p.Reasons = ruling.Receipt, ruling.Reasons
 		return caller{}, p
 	}
-	return caller{principal, ruling}, nil
+	c := caller{principal, ruling}
+	if missing != nil { // it was decided without its authors, should it come about now
+		a.close(ctx, c, missing)
+		return caller{}, a.failed(action, missing)
+	}
+	return c, nil
 }
 
 // close records what came of an action. The action is done whatever this
@@ -169,16 +174,11 @@ func verb[In interface {
 	*T
 	authorization() string
 }, T, Out any](a *api, h huma.API, op huma.Operation, action string, do func(context.Context, caller, In) (Out, error)) {
-	verbOf(a, h, op, action, func(_ context.Context, in In) (enforcement.Matter, error) {
-		if about, ok := any(in).(involving); ok {
-			return about.matter(a), nil
-		}
-		return enforcement.Matter{}, nil
-	}, do)
+	verbOf(a, h, op, action, func(context.Context, In) (enforcement.Matter, error) { return enforcement.Matter{}, nil }, do)
 }
 
-// verbOf is verb for an action on something that must be looked up to know who
-// had a part in it.
+// verbOf is verb for an action on something that people had a part in, so that
+// policy can keep duties apart.
 func verbOf[In interface {
 	*T
 	authorization() string

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -28,6 +29,11 @@ type approveToolRequest struct {
 	Body Approval
 }
 
+type labelToolRequest struct {
+	Credentials
+	Body Labelling
+}
+
 type forgetToolRequest struct {
 	Credentials
 	Body Forgetting
@@ -37,9 +43,11 @@ func (a *api) tools(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/tools", Summary: "List the tools, and what changed in those under quarantine"}, "inventory/read",
 		func(context.Context, caller, *listToolsRequest) ([]Tool, error) { return a.listTools() })
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/approve", Summary: "Put the present definition of a tool in force"}, "tools/approve",
-		func(ctx context.Context, c caller, in *approveToolRequest) (Done, error) {
-			return Done{c.Receipt}, a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
+		func(ctx context.Context, c caller, in *approveToolRequest) (ToolDone, error) {
+			err := a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
+			return a.toolDone(c, in.Body.Server, in.Body.Tool, err)
 		})
+	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/label", Summary: "Say what a tool does, what its results carry and which arguments are sinks"}, "tools/label", a.labelTool)
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/forget", Summary: "Drop a tool that its server no longer lists"}, "tools/forget",
 		func(ctx context.Context, c caller, in *forgetToolRequest) (Done, error) {
 			return Done{c.Receipt}, a.Enforcer.ForgetTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool)
@@ -52,31 +60,80 @@ func (a *api) listTools() ([]Tool, error) {
 		if s.Server == SelfCheckServer {
 			continue
 		}
-		t := Tool{
-			Server: s.Server, Name: s.Name, Action: s.Server + "___" + s.Name, State: ToolApproved,
-			Pin: s.Approved, ReadOnly: s.ReadOnly, Destructive: s.Destructive, Changed: s.Changed,
-		}
-		if s.Pin != s.Approved {
-			t.Found = s.Pin
-		}
-		switch {
-		case s.Quarantined || s.Approved == "":
-			t.State = ToolQuarantined
-			t.Why = why(s)
-			changes, err := a.Inventory.Difference(s.Server, s.Name)
-			if err != nil {
-				return nil, err
-			}
-			for _, d := range changes {
-				t.Difference = append(t.Difference, Change(d))
-			}
-		case !s.Listed:
-			t.State = ToolUnlisted
-			t.Why = "the server does not list it now"
+		t, err := a.toolOf(s)
+		if err != nil {
+			return nil, err
 		}
 		tools = append(tools, t)
 	}
 	return tools, nil
+}
+
+func (a *api) toolOf(s inventory.State) (Tool, error) {
+	t := Tool{
+		Server: s.Server, Name: s.Name, Action: s.Server + "___" + s.Name, State: ToolApproved, Explicit: s.Explicit,
+		Pin: s.Approved, ReadOnly: s.ReadOnly, Destructive: s.Destructive, Changed: s.Changed,
+	}
+	if s.Pin != s.Approved {
+		t.Found = s.Pin
+	}
+	switch {
+	case s.Quarantined || s.Approved == "":
+		t.State, t.Why = ToolQuarantined, why(s)
+		changes, err := a.Inventory.Difference(s.Server, s.Name)
+		if err != nil {
+			return t, err
+		}
+		for _, d := range changes {
+			t.Difference = append(t.Difference, DefinitionChange(d))
+		}
+		s = a.Inventory.AsApproved(s)
+	case !s.Listed:
+		t.State, t.Why = ToolUnlisted, "the server does not list it now"
+	}
+	t.Effects, t.Labels, t.Sinks = s.Effects, s.Labels, s.Sinks
+	if s.Said != nil {
+		t.Said = &Said{s.Said.Effects, s.Said.Labels, s.Said.Sinks, string(s.Said.Source), s.Said.Changed}
+	}
+	return t, nil
+}
+
+// toolDone is the answer to what was done to a tool.
+func (a *api) toolDone(c caller, server, name string, err error) (ToolDone, error) {
+	if err != nil {
+		return ToolDone{}, err
+	}
+	s, known := a.Inventory.Tool(server, name)
+	if !known {
+		return ToolDone{Tool{Server: server, Name: name, State: ToolUnlisted}, c.Receipt}, nil
+	}
+	t, err := a.toolOf(s)
+	return ToolDone{t, c.Receipt}, err
+}
+
+func (a *api) labelTool(ctx context.Context, c caller, in *labelToolRequest) (ToolDone, error) {
+	ask := in.Body
+	l := inventory.Labelling{Sinks: map[string]string{}}
+	if said := a.Inventory.Said(ask.Server, ask.Tool); said != nil {
+		l.Changed = said.Changed
+		if !ask.Clear {
+			l.Effects, l.Labels, l.Sinks = said.Effects, said.Labels, maps.Clone(said.Sinks)
+		}
+	}
+	if len(ask.Effects) > 0 {
+		l.Effects = ask.Effects
+	}
+	if len(ask.Labels) > 0 {
+		l.Labels = ask.Labels
+	}
+	for path, kind := range ask.Sinks {
+		if l.Sinks == nil {
+			l.Sinks = map[string]string{}
+		}
+		l.Sinks[path] = kind
+	}
+	err := a.Inventory.LabelTool(ctx, c.Actor, c.Receipt, ask.Server, ask.Tool, l)
+	return a.toolDone(c, ask.Server, ask.Tool, err)
 }
 
 func why(s inventory.State) string {

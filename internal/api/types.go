@@ -42,21 +42,52 @@ type KeySecret struct {
 
 // Tool is a tool as the installation knows it.
 type Tool struct {
-	Server      string    `json:"server"`
-	Name        string    `json:"name"`
-	Action      string    `json:"action" doc:"the tool's name in policies"`
-	State       string    `json:"state" enum:"approved,quarantined,unlisted"`
-	Pin         string    `json:"pin,omitempty" doc:"digest of the approved definition (RFC 8785, SHA-256)"`
-	Found       string    `json:"found,omitempty" doc:"digest of the definition that the server now gives, where it differs"`
-	ReadOnly    bool      `json:"read_only"`
-	Destructive bool      `json:"destructive"`
-	Why         string    `json:"why,omitempty" doc:"why it is not usable"`
-	Difference  []Change  `json:"difference,omitempty" doc:"what differs from the approved definition, field by field"`
-	Changed     time.Time `json:"changed"`
+	Server      string `json:"server"`
+	Name        string `json:"name"`
+	Action      string `json:"action" doc:"the tool's name in policies"`
+	State       string `json:"state" enum:"approved,quarantined,unlisted"`
+	Pin         string `json:"pin,omitempty" doc:"digest of the approved definition (RFC 8785, SHA-256)"`
+	Found       string `json:"found,omitempty" doc:"digest of the definition that the server now gives, where it differs"`
+	ReadOnly    bool   `json:"read_only"`
+	Destructive bool   `json:"destructive"`
+	Explicit    bool   `json:"explicit" doc:"a person approved this definition; else it was trusted when it was first seen"`
+	// What policies see; of a tool in quarantine, what they will see.
+	Effects    []string           `json:"effects" doc:"what calls do"`
+	Labels     []string           `json:"labels" doc:"what results carry"`
+	Sinks      map[string]string  `json:"sinks" doc:"arguments that decide where something goes, by path, with their kinds"`
+	Said       *Said              `json:"said,omitempty" doc:"what somebody said about it; the rest follows from its definition"`
+	Why        string             `json:"why,omitempty" doc:"why it is not usable"`
+	Difference []DefinitionChange `json:"difference,omitempty" doc:"what differs from the approved definition, field by field"`
+	Changed    time.Time          `json:"changed"`
 }
 
-// Change is one field of a tool's definition that differs.
-type Change struct {
+// Said is what somebody said about the tool of a name, whatever its definition is.
+type Said struct {
+	Effects []string          `json:"effects,omitempty"`
+	Labels  []string          `json:"labels,omitempty"`
+	Sinks   map[string]string `json:"sinks,omitempty"`
+	Source  string            `json:"source" enum:"person,configuration"`
+	Changed time.Time         `json:"changed"`
+}
+
+// Labelling says what a tool does; what it leaves out stays as it was said before.
+type Labelling struct {
+	Server  string            `json:"server"`
+	Tool    string            `json:"tool"`
+	Effects []string          `json:"effects,omitempty" doc:"of read, write, send, pay, credential, delete, execute"`
+	Labels  []string          `json:"labels,omitempty" doc:"what its results carry, untrusted besides unless trusted is among them"`
+	Sinks   map[string]string `json:"sinks,omitempty" doc:"kinds of arguments by path; an empty kind says that one is none"`
+	Clear   bool              `json:"clear,omitempty" doc:"first take back all that was said"`
+}
+
+// ToolDone is a tool as it is after something was done.
+type ToolDone struct {
+	Tool    Tool   `json:"tool"`
+	Receipt string `json:"receipt" doc:"the receipt of the decision that allowed it"`
+}
+
+// DefinitionChange is one field of a tool's definition that differs.
+type DefinitionChange struct {
 	Field  string          `json:"field" doc:"JSON Pointer"`
 	Before json.RawMessage `json:"before,omitempty"`
 	After  json.RawMessage `json:"after,omitempty"`
@@ -146,6 +177,7 @@ type Status struct {
 	// PolicyError is why the policy directory is not in force.
 	PolicyError string         `json:"policy_error,omitempty" doc:"why the policy directory is not in force"`
 	Servers     []ServerStatus `json:"servers"`
+	Stops       []Stop         `json:"stops" doc:"what people have stopped"`
 	Open        int            `json:"open_decisions" doc:"decisions whose outcome is not recorded"`
 	LeftOpen    int            `json:"left_open" doc:"decisions that the process before had left without outcome"`
 	SelfCheck   []Control      `json:"self_check"`
@@ -158,6 +190,9 @@ type ServerStatus struct {
 	Tools       int    `json:"tools"`
 	Quarantined int    `json:"quarantined"`
 	Problem     string `json:"problem,omitempty"`
+	Stopped     bool   `json:"stopped" doc:"calls to it are refused until a person resumes it"`
+	// Unlisted are tools that the configuration labels.
+	Unlisted []string `json:"labelled_unlisted,omitempty" doc:"tools that the configuration labels and that the server has never listed"`
 }
 
 // Control is one control that was fired at the start.

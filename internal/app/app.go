@@ -97,6 +97,7 @@ func Start(ctx context.Context, cfg *Config, o Options) (*App, error) {
 		a.recoverDecisions,
 		func(ctx context.Context) error { return a.openGateway(redactor) },
 		a.surveyTools,
+		a.warnUnlisted,
 		a.loadPolicies,
 		a.selfCheck,
 		a.makeFirstKey,

@@ -116,6 +116,21 @@ type Server struct {
 	Tools []Tool `yaml:"tools"`
 	// Preset declares the tools of a known program instead: claude-code.
 	Preset string `yaml:"preset"`
+	// ToolLabels say what tools do, by their names, also of tools that the server
+	// does not list yet. About these the configuration alone speaks.
+	ToolLabels map[string]ToolLabels `yaml:"tool_labels"`
+}
+
+// ToolLabels say what a tool does. What they leave out follows from the tool's
+// definition.
+type ToolLabels struct {
+	// Effects are what calls do: read, write, send, pay, credential, delete, execute.
+	Effects []string `yaml:"effects"`
+	// Labels are what results carry, untrusted besides unless trusted is among them.
+	Labels []string `yaml:"labels"`
+	// Sinks are the kinds of arguments that decide where something goes, by their
+	// paths: recipient, account, url, path, repository, credential, or empty for none.
+	Sinks map[string]string `yaml:"sinks"`
 }
 
 // Credential is a header sent to an upstream server.
@@ -140,6 +155,10 @@ type Tool struct {
 	Input       map[string]any `yaml:"input"`
 	ReadOnly    bool           `yaml:"read_only"`
 	Destructive bool           `yaml:"destructive"`
+	// Effects, Labels and Sinks are those of ToolLabels.
+	Effects []string          `yaml:"effects"`
+	Labels  []string          `yaml:"labels"`
+	Sinks   map[string]string `yaml:"sinks"`
 }
 
 // OAuth describes the authorization server whose access tokens are accepted

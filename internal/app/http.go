@@ -165,7 +165,7 @@ func (a *App) api() http.Handler {
 	return api.Handler(api.Parts{
 		Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals,
 		PolicyDir: a.directoryBundle, Activate: a.activate, Released: a.released, Known: a.known, Status: a.status, Source: a.Source,
-		Version: a.version.Version, Log: a.log, Now: a.now,
+		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(),
 	})
 }
 

@@ -38,7 +38,10 @@ func TestEveryManagementOperationIsDecided(t *testing.T) {
 	for path, methods := range described.Paths {
 		for method := range methods {
 			operations++
-			url := a.URL() + strings.NewReplacer("{key}", "k", "{receipt}", "0", "{digest}", "d").Replace(path)
+			url := a.URL() + strings.NewReplacer("{key}", "k", "{receipt}", "0", "{agent}", "a", "{digest}", "d").Replace(path)
+			if strings.HasSuffix(path, "/policy/mine") {
+				url += "?purpose=p"
+			}
 			if status, _ := request(t, method, url, ""); status != http.StatusUnauthorized {
 				t.Errorf("%s %s without a key: status %d", method, path, status)
 			}
@@ -93,6 +96,18 @@ func bodyFor(url string) string {
 		return `{"server":"s","tool":"t","pin":"p"}`
 	case strings.HasSuffix(url, "/tools/forget"):
 		return `{"server":"s","tool":"t"}`
+	case strings.HasSuffix(url, "/policy/approve"):
+		return `{"digest":"sha256:` + strings.Repeat("0", 64) + `"}`
+	case strings.HasSuffix(url, "/policy/diff"):
+		return `{"before":{},"after":{}}`
+	case strings.HasSuffix(url, "/tools/label"):
+		return `{"server":"s","tool":"t","labels":["x"]}`
+	case strings.HasSuffix(url, "/agents"):
+		return `{"id":"a","stage":"design"}`
+	case strings.HasSuffix(url, "/suspend"), strings.HasSuffix(url, "/agents/a/resume"):
+		return `{"reason":"x"}`
+	case strings.HasSuffix(url, "/servers/stop"), strings.HasSuffix(url, "/servers/resume"):
+		return `{"server":"*","reason":"x"}`
 	case strings.HasSuffix(url, "/payloads/erase"):
 		return `{"id":"0","rule":"r"}`
 	}

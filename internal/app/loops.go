@@ -20,6 +20,9 @@ const (
 	// policyInterval bounds how long what another process on the same database
 	// has activated is not in force here.
 	policyInterval = 2 * time.Second
+	// followInterval bounds how long a stop that another process on the same
+	// database was told of is not in force here.
+	followInterval = 500 * time.Millisecond
 )
 
 func readOutcome() enforcement.Outcome { return enforcement.Outcome{Status: receipt.Succeeded} }
@@ -49,6 +52,8 @@ func (a *App) startLoops() {
 	if len(a.cfg.Notifications) > 0 {
 		loop(announceInterval, a.announceApprovals)
 	}
+	following := true
+	loop(followInterval, func(ctx context.Context) { following = a.followInventory(ctx, following) })
 	if a.cfg.Retention.Payloads > 0 {
 		loop(retentionInterval, a.forgetApprovals)
 		var from uint64
@@ -82,6 +87,22 @@ func (a *App) flushRefusals(ctx context.Context) {
 	if err := a.enforcer.FlushRefusals(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("refusals could not be recorded", "error", err)
 	}
+}
+
+// followInventory takes up what other processes on the same database stopped,
+// labelled and registered. It says so once when that fails, and once when it
+// works again.
+func (a *App) followInventory(ctx context.Context, before bool) bool {
+	err := a.inventory.Refresh(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return before
+	case err != nil && before:
+		a.log.Error("what other processes stop cannot be read", "error", err)
+	case err == nil && !before:
+		a.log.Info("what other processes stop is read again")
+	}
+	return err == nil
 }
 
 // eraseOld erases the payloads, from an entry on, that are older than the

@@ -106,6 +106,9 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	if err != nil {
 		return err
 	}
+	if err := a.inventory.Declare(ctx, a.cfg.labels()); err != nil {
+		return err
+	}
 	a.policies, err = policy.Open(ctx, a.db, a.ledger, policy.Options{
 		Extensions: a.cfg.Extensions, Environment: a.cfg.Environment, ReviewRequired: a.cfg.PolicyReview == reviewRequired,
 	})

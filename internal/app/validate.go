@@ -166,6 +166,7 @@ func (r *reader) validateSecrets(ctx context.Context, c *Config, key string, s *
 }
 
 func (r *reader) validateTools(key string, s *Server) {
+	r.validateLabels(key, s)
 	if s.Preset != "" {
 		if _, err := presetTools(s.Preset); err != nil {
 			r.at(key+".preset", "%v", err)

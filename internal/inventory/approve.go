@@ -18,6 +18,14 @@ func (i *Inventory) Difference(server, tool string) ([]Difference, error) {
 	return difference(s.Definition, s.Observed), nil
 }
 
+// AsApproved is a tool as it would be if a person approved its observed definition.
+func (i *Inventory) AsApproved(s State) State {
+	r := record{State: s}
+	r.Approved, r.Definition, r.Quarantined, r.Explicit = s.Pin, s.Observed, false, true
+	r.classify(s.Said)
+	return r.State
+}
+
 // Approve puts a tool's observed definition in force, or makes a definition
 // that was trusted on first use one that a person has looked at. It names the
 // pin that the approver has seen: when the server shows another one by now, or

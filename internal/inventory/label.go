@@ -146,6 +146,14 @@ func (i *Inventory) LabelTool(ctx context.Context, by aims.Actor, decision, serv
 	})
 }
 
+// Said is what somebody said about the tool of a name, also of one that is not
+// known; nil for nothing. It must not be changed.
+func (i *Inventory) Said(server, tool string) *Labelling {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	return i.labels[toolName{server, tool}]
+}
+
 // mayLabel says what speaks against a person's labelling of a tool.
 func (i *Inventory) mayLabel(at toolName, l *Labelling) error {
 	old, r := i.labels[at], i.record(at.server, at.name)
