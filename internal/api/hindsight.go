@@ -34,7 +34,7 @@ type coverageRequest struct {
 type mineRequest struct {
 	Credentials
 	Period
-	Purpose string   `query:"purpose" required:"true" minLength:"1" maxLength:"256"`
+	Purpose string   `query:"purpose" maxLength:"256" doc:"the purpose whose work is to be covered; needed"`
 	Without []string `query:"without" doc:"receipts and sessions that are not to be learnt from"`
 }
 
@@ -114,6 +114,9 @@ func (a *api) coverage(ctx context.Context, _ caller, in *coverageRequest) (hind
 }
 
 func (a *api) mine(ctx context.Context, _ caller, in *mineRequest) (hindsight.Mined, error) {
+	if in.Purpose == "" { // not of the schema: whoever may not ask at all is told that first
+		return hindsight.Mined{}, aims.Errorf(aims.Invalid, nil, "expected a purpose: purpose=<id>")
+	}
 	s, err := a.stretch(ctx, in.Period)
 	if err != nil {
 		return hindsight.Mined{}, err
