@@ -113,19 +113,19 @@ entity System;
 type Session = {
   id: String, channel: String, protocol: String,
   purpose: String, on_behalf_of: String, depth: Long, prompted: Bool,
-  labels: Set<String>, tools: Set<String>, calls: Long, refusals: Long,
+  labels: Set<String>, tools: Set<String>, calls: Long, refusals: Long, established: Bool,
 };
 type ToolFacts = {
   pin: String, quarantined: Bool, read_only: Bool, destructive: Bool,
-  effects: Set<String>, labels: Set<String>, new: Bool, used: Bool, implied: Bool,
+  effects: Set<String>, labels: Set<String>, new: Bool, used: Bool, implied: Bool, confirms: Bool,
 };
 type Provenance = {
-  user: Bool, result: Bool, trusted: Bool, used: Bool, made_up: Bool,
+  class: String, user: Bool, result: Bool, trusted: Bool, used: Bool, made_up: Bool,
   labels: Set<String>, sink: String,
 };
 type Sinks = {
-  all: Set<String>, user: Set<String>, used: Set<String>, trusted: Set<String>,
-  untrusted: Set<String>, made_up: Set<String>,
+  all: Set<String>, user: Set<String>, trusted: Set<String>, used: Set<String>, known: Set<String>,
+  host: Set<String>, named: Set<String>, untrusted: Set<String>, made_up: Set<String>,
 };
 type Spending = { spent: decimal, after: decimal };
 type Approval = { id: String, roles: Set<String> };

@@ -137,6 +137,7 @@ func callContext(input types.Record, undeclared []string) types.Record {
 			"new":         types.Boolean(false),
 			"used":        types.Boolean(true),
 			"implied":     types.Boolean(true),
+			"confirms":    types.Boolean(false),
 		}),
 		"session": types.NewRecord(types.RecordMap{
 			"id":           types.String("s-1"),
@@ -150,11 +151,13 @@ func callContext(input types.Record, undeclared []string) types.Record {
 			"tools":        types.NewSet(types.String(action(0)), types.String(action(1))),
 			"calls":        types.Long(7),
 			"refusals":     types.Long(0),
+			"established":  types.Boolean(true),
 		}),
 		"provenance": types.NewRecord(types.RecordMap{"to": provenance("recipient"), "amount": provenance("")}),
 		"sinks": types.NewRecord(types.RecordMap{
 			"all": types.NewSet(types.String("recipient")), "user": types.NewSet(types.String("recipient")),
-			"used": types.Set{}, "trusted": types.Set{}, "untrusted": types.Set{}, "made_up": types.Set{},
+			"trusted": types.Set{}, "used": types.Set{}, "known": types.Set{}, "host": types.Set{}, "named": types.Set{},
+			"untrusted": types.Set{}, "made_up": types.Set{},
 		}),
 		"budget": types.Record{},
 	})
@@ -163,7 +166,7 @@ func callContext(input types.Record, undeclared []string) types.Record {
 // provenance is that of an argument that the user named.
 func provenance(sink string) types.Record {
 	return types.NewRecord(types.RecordMap{
-		"user": types.True, "result": types.False, "trusted": types.False, "used": types.False, "made_up": types.False,
+		"class": types.String("user"), "user": types.True, "result": types.False, "trusted": types.False, "used": types.False, "made_up": types.False,
 		"labels": types.Set{}, "sink": types.String(sink),
 	})
 }

@@ -212,7 +212,7 @@ func TestMine(t *testing.T) {
 	}
 	for _, part := range []string{
 		`context.session.purpose == "invoices"`, `["power", "rent"].contains(context.input["memo"])`, `.lessThanOrEqual(decimal("99.5"))`,
-		`!context.sinks.untrusted.contains("to")`, `principal == Agent::"billing"`, `principal in [Agent::"billing", Agent::"clerk"]`, large,
+		`(if context.provenance has "to" then !["untrusted", "made_up"].contains(context.provenance["to"].class) else true)`, `principal == Agent::"billing"`, `principal in [Agent::"billing", Agent::"clerk"]`, large,
 	} {
 		if !strings.Contains(mined.Text, part) {
 			t.Errorf("%s is not in\n%s", part, mined.Text)

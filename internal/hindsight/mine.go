@@ -127,13 +127,14 @@ type facts struct {
 			Purpose string `json:"purpose"`
 		} `json:"session"`
 		Provenance map[string]struct {
-			User    bool   `json:"user"`
-			Used    bool   `json:"used"`
-			Trusted bool   `json:"trusted"`
-			Sink    string `json:"sink"`
+			Class string `json:"class"`
+			Sink  string `json:"sink"`
 		} `json:"provenance"`
 	} `json:"context"`
 }
+
+// unvouched are the classes of arguments for which nothing speaks.
+var unvouched = []string{"", "untrusted", "made_up"}
 
 func factsOf(text []byte) (facts, error) {
 	var f facts
@@ -144,17 +145,17 @@ func factsOf(text []byte) (facts, error) {
 	return f, err
 }
 
-// vouched are the arguments that are sinks and came from the user, the trusted
-// directory or earlier work: name → kind of sink; "" where they did not.
+// vouched are the arguments that are sinks and for which something spoke: the
+// user, the trusted directory, earlier work. Name → kind of sink; "" where nothing did.
 func (f facts) vouched() map[string]string {
 	out := map[string]string{}
 	for name, p := range f.Context.Provenance {
 		if p.Sink == "" {
 			continue
 		}
-		out[name] = ""
-		if p.User || p.Used || p.Trusted {
-			out[name] = p.Sink
+		out[name] = p.Sink
+		if slices.Contains(unvouched, p.Class) {
+			out[name] = ""
 		}
 	}
 	return out

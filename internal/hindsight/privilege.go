@@ -131,7 +131,7 @@ func (t *usedTool) condition(b *strings.Builder, text string, receipts []string)
 // narrow adds what an argument was always like.
 func (t *usedTool) narrow(b *strings.Builder, name string, a *usedArgument) {
 	if a.sink && !a.unvouched {
-		t.condition(b, fmt.Sprintf("!context.sinks.untrusted.contains(%[1]s) && !context.sinks.made_up.contains(%[1]s)", quoted(name)), t.receipts)
+		t.condition(b, fmt.Sprintf("(if context.provenance has %[1]s then ![\"untrusted\", \"made_up\"].contains(context.provenance[%[1]s].class) else true)", quoted(name)), t.receipts)
 	}
 	argument := "context.input[" + quoted(name) + "]"
 	switch {

@@ -116,20 +116,19 @@ func (l *log) request(s spoken) (cedar.Request, types.EntityMap) {
 		server = cedar.NewEntityUID("McpServer", "files")
 	}
 	sets := types.RecordMap{}
-	for _, name := range []types.String{"all", "user", "used", "trusted", "untrusted", "made_up"} {
+	for _, name := range []types.String{"all", "user", "trusted", "used", "known", "host", "named", "untrusted", "made_up"} {
 		sets[name] = types.Set{}
 	}
 	provenance := types.RecordMap{}
 	if s.sink != "" {
-		one := types.NewSet(types.String(s.sink))
-		sets["all"] = one
+		class := "untrusted"
 		if s.vouched {
-			sets["user"] = one
-		} else {
-			sets["untrusted"] = one
+			class = "user"
 		}
+		one := types.NewSet(types.String("recipient"))
+		sets["all"], sets[types.String(class)] = one, one
 		provenance[types.String(s.sink)] = types.NewRecord(types.RecordMap{
-			"user": types.Boolean(s.vouched), "result": types.Boolean(!s.vouched), "trusted": types.False, "used": types.False, "made_up": types.False,
+			"class": types.String(class), "user": types.Boolean(s.vouched), "result": types.Boolean(!s.vouched), "trusted": types.False, "used": types.False, "made_up": types.False,
 			"labels": types.Set{}, "sink": types.String("recipient"),
 		})
 	}
@@ -139,11 +138,11 @@ func (l *log) request(s spoken) (cedar.Request, types.EntityMap) {
 				"session": types.NewRecord(types.RecordMap{
 					"id": types.String(s.session), "channel": types.String("mcp"), "protocol": types.String("2026-07-28"),
 					"purpose": types.String(s.purpose), "on_behalf_of": types.String(""), "depth": types.Long(0), "prompted": types.False,
-					"labels": types.Set{}, "tools": types.Set{}, "calls": types.Long(0), "refusals": types.Long(0),
+					"labels": types.Set{}, "tools": types.Set{}, "calls": types.Long(0), "refusals": types.Long(0), "established": types.False,
 				}),
 				"tool": types.NewRecord(types.RecordMap{
 					"pin": types.String(""), "quarantined": types.False, "read_only": types.False, "destructive": types.False,
-					"effects": types.Set{}, "labels": types.Set{}, "new": types.False, "used": types.False, "implied": types.False,
+					"effects": types.Set{}, "labels": types.Set{}, "new": types.False, "used": types.False, "implied": types.False, "confirms": types.False,
 				}),
 				"provenance": types.NewRecord(provenance), "sinks": types.NewRecord(sets), "budget": types.Record{},
 			}),

@@ -57,17 +57,18 @@ type Request struct {
 
 // Session is what is known of the run: context.session.
 type Session struct {
-	ID         string   `yaml:"id"`
-	Channel    string   `yaml:"channel"`
-	Protocol   string   `yaml:"protocol"`
-	Purpose    string   `yaml:"purpose"`
-	OnBehalfOf string   `yaml:"on_behalf_of"`
-	Depth      int64    `yaml:"depth"`
-	Prompted   bool     `yaml:"prompted"`
-	Labels     []string `yaml:"labels"`
-	Tools      []string `yaml:"tools"`
-	Calls      int64    `yaml:"calls"`
-	Refusals   int64    `yaml:"refusals"`
+	ID          string   `yaml:"id"`
+	Channel     string   `yaml:"channel"`
+	Protocol    string   `yaml:"protocol"`
+	Purpose     string   `yaml:"purpose"`
+	OnBehalfOf  string   `yaml:"on_behalf_of"`
+	Depth       int64    `yaml:"depth"`
+	Prompted    bool     `yaml:"prompted"`
+	Labels      []string `yaml:"labels"`
+	Tools       []string `yaml:"tools"`
+	Calls       int64    `yaml:"calls"`
+	Refusals    int64    `yaml:"refusals"`
+	Established bool     `yaml:"established"`
 }
 
 // Tool is context.tool. ReadOnly and Destructive are those of the tool's own
@@ -82,10 +83,14 @@ type Tool struct {
 	New         bool     `yaml:"new"`
 	Used        bool     `yaml:"used"`
 	Implied     bool     `yaml:"implied"`
+	Confirms    bool     `yaml:"confirms"`
 }
 
 // Provenance is where the value of an argument came from: context.provenance.<argument>.
 type Provenance struct {
+	// Class is the strongest of what speaks for the argument's worst value; empty
+	// for what the rest says.
+	Class   string   `yaml:"class"`
 	User    bool     `yaml:"user"`
 	Result  bool     `yaml:"result"`
 	Trusted bool     `yaml:"trusted"`
@@ -95,12 +100,16 @@ type Provenance struct {
 	Sink    string   `yaml:"sink"`
 }
 
-// Sinks are the names of the arguments that are sinks, by provenance: context.sinks.
+// Sinks are the kinds of the arguments that are sinks, by the class of their
+// provenance: context.sinks.
 type Sinks struct {
 	All       []string `yaml:"all"`
 	User      []string `yaml:"user"`
-	Used      []string `yaml:"used"`
 	Trusted   []string `yaml:"trusted"`
+	Used      []string `yaml:"used"`
+	Known     []string `yaml:"known"`
+	Host      []string `yaml:"host"`
+	Named     []string `yaml:"named"`
 	Untrusted []string `yaml:"untrusted"`
 	MadeUp    []string `yaml:"made_up"`
 }

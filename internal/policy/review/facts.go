@@ -93,6 +93,7 @@ func session(s bundle.Session) cedar.Record {
 		"purpose": cedar.String(s.Purpose), "on_behalf_of": cedar.String(s.OnBehalfOf),
 		"depth": cedar.Long(s.Depth), "prompted": cedar.Boolean(s.Prompted),
 		"labels": texts(s.Labels), "tools": texts(s.Tools), "calls": cedar.Long(s.Calls), "refusals": cedar.Long(s.Refusals),
+		"established": cedar.Boolean(s.Established),
 	})
 }
 
@@ -122,6 +123,7 @@ func (t *tester) toolContext(context cedar.RecordMap, r bundle.Request) error {
 		"destructive": hint(r.Tool.Destructive, tool.Destructive),
 		"effects":     texts(r.Tool.Effects), "labels": texts(r.Tool.Labels),
 		"new": cedar.Boolean(r.Tool.New), "used": cedar.Boolean(r.Tool.Used), "implied": cedar.Boolean(r.Tool.Implied),
+		"confirms": cedar.Boolean(r.Tool.Confirms),
 	})
 	context["provenance"] = provenance(r.Provenance)
 	context["sinks"] = sinks(r)
@@ -137,7 +139,7 @@ func provenance(of map[string]bundle.Provenance) cedar.Record {
 	m := cedar.RecordMap{}
 	for name, p := range of {
 		m[cedar.String(name)] = cedar.NewRecord(cedar.RecordMap{
-			"user": cedar.Boolean(p.User), "result": cedar.Boolean(p.Result), "trusted": cedar.Boolean(p.Trusted),
+			"class": cedar.String(class(p)), "user": cedar.Boolean(p.User), "result": cedar.Boolean(p.Result), "trusted": cedar.Boolean(p.Trusted),
 			"used": cedar.Boolean(p.Used), "made_up": cedar.Boolean(p.MadeUp), "labels": texts(p.Labels), "sink": cedar.String(p.Sink),
 		})
 	}
@@ -151,30 +153,47 @@ func sinks(r bundle.Request) cedar.Record {
 		s = *r.Sinks
 	} else {
 		for _, name := range slices.Sorted(maps.Keys(r.Provenance)) {
-			s = withSink(s, name, r.Provenance[name])
+			s = withSink(s, r.Provenance[name])
 		}
 	}
 	return cedar.NewRecord(cedar.RecordMap{
-		"all": texts(s.All), "user": texts(s.User), "used": texts(s.Used), "trusted": texts(s.Trusted),
-		"untrusted": texts(s.Untrusted), "made_up": texts(s.MadeUp),
+		"all": texts(s.All), "user": texts(s.User), "trusted": texts(s.Trusted), "used": texts(s.Used),
+		"known": texts(s.Known), "host": texts(s.Host), "named": texts(s.Named), "untrusted": texts(s.Untrusted), "made_up": texts(s.MadeUp),
 	})
 }
 
-func withSink(s bundle.Sinks, name string, p bundle.Provenance) bundle.Sinks {
+func withSink(s bundle.Sinks, p bundle.Provenance) bundle.Sinks {
 	if p.Sink == "" {
 		return s
 	}
-	s.All = append(s.All, name)
-	for list, has := range map[*[]string]bool{
-		&s.User: p.User, &s.Used: p.Used, &s.Trusted: p.Trusted,
-		&s.Untrusted: slices.Contains(p.Labels, "untrusted") && !p.User && !p.Used && !p.Trusted,
-		&s.MadeUp:    p.MadeUp && !p.User && !p.Used && !p.Trusted,
-	} {
-		if has {
-			*list = append(*list, name)
-		}
+	s.All = append(s.All, p.Sink)
+	list := map[string]*[]string{
+		"user": &s.User, "trusted": &s.Trusted, "used": &s.Used, "known": &s.Known,
+		"host": &s.Host, "named": &s.Named, "untrusted": &s.Untrusted, "made_up": &s.MadeUp,
+	}[class(p)]
+	if list != nil {
+		*list = append(*list, p.Sink)
 	}
 	return s
+}
+
+// class is the class of an argument where the test does not say it.
+func class(p bundle.Provenance) string {
+	switch {
+	case p.Class != "":
+		return p.Class
+	case p.User:
+		return "user"
+	case p.Trusted:
+		return "trusted"
+	case p.Used:
+		return "used"
+	case p.Result:
+		return "untrusted"
+	case p.MadeUp:
+		return "made_up"
+	}
+	return ""
 }
 
 // spending gives every budget that counts the action, spent to nothing where

@@ -55,7 +55,7 @@ func TestFactsOfTests(t *testing.T) {
 		"approval by another":     {pay(`, input: {amount: 50}, budget: {daily: {after: 60}}, approval: {id: apr_1, roles: [clerk]}`, "hold"), "boss-releases"},
 		"untrusted sink":          {pay(`, input: {amount: 5, to: x}, provenance: {to: {result: true, labels: [untrusted], sink: recipient}}`, "deny"), "no-injection"},
 		"the user named it":       {pay(`, input: {amount: 5, to: x}, provenance: {to: {user: true, labels: [untrusted], sink: recipient}}`, "allow"), "clerks-pay"},
-		"sinks as given":          {pay(`, input: {amount: 5}, sinks: {untrusted: [to]}`, "deny"), "no-injection"},
+		"sinks as given":          {pay(`, input: {amount: 5}, sinks: {untrusted: [recipient]}`, "deny"), "no-injection"},
 		"stage":                   {pay(`, input: {amount: 5}, stage: development`, "deny"), "deployed"},
 		"not registered":          {pay(`, input: {amount: 5}, stage: ""`, "deny"), "deployed"},
 		"quarantine":              {pay(`, input: {amount: 5}, tool: {quarantined: true}`, "deny"), "house-quarantine"},
