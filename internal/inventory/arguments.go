@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"aims/internal/provenance"
 )
 
 // argument is one argument of a tool, or a member of one.
@@ -104,10 +106,32 @@ func (w *schemaWalk) pointed(ref string) json.RawMessage {
 // What was said of one goes before what its name and schema say.
 func sinksOf(known map[string]*argument, said map[string]string) map[string]string {
 	sinks := map[string]string{}
+	for path, a := range known {
+		if _, spoken := said[path]; spoken {
+			continue
+		}
+		if kind := provenance.SinkOf(a.name, a.schema); kind != "" {
+			sinks[a.place(path)] = kind
+		}
+	}
 	for path, kind := range said {
+		if a := known[path]; a != nil {
+			path = a.place(path)
+		}
 		if kind != "" {
 			sinks[path] = kind
 		}
 	}
 	return sinks
+}
+
+// place is the path at which an argument's value is found: its own, or that of
+// the object it is in when its name has characters that mean something in paths,
+// so that no name hides a value from whoever follows them.
+func (a *argument) place(path string) string {
+	parent := strings.TrimSuffix(path, a.name)
+	if parent == "" || !strings.ContainsAny(a.name, "./~[]") {
+		return path
+	}
+	return strings.TrimSuffix(parent, ".")
 }

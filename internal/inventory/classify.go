@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+
+	"aims/internal/provenance"
 )
 
 // Nobody has labelled most tools. What is assumed of them follows from their
@@ -62,13 +64,13 @@ func (d *definitionFields) effects(sinks map[string]string) []string {
 	}
 	for _, kind := range sinks {
 		switch kind {
-		case "url":
+		case provenance.URL:
 			effects["send"] = true // what is fetched can carry data out in its address
-		case "recipient":
+		case provenance.Recipient:
 			effects["send"] = effects["send"] || !readOnly // else it is searched for
-		case "account":
+		case provenance.Account:
 			effects["pay"] = effects["pay"] || !readOnly
-		case "credential":
+		case provenance.Credential:
 			effects["credential"] = effects["credential"] || !readOnly
 		}
 	}

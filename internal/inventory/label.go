@@ -11,6 +11,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/ledger"
+	"aims/internal/provenance"
 	"aims/internal/store"
 )
 
@@ -21,7 +22,7 @@ func Effects() []string {
 
 // SinkKinds are what an argument can decide: where something goes, or who may.
 func SinkKinds() []string {
-	return []string{"account", "credential", "path", "recipient", "repository", "url"}
+	return []string{provenance.Account, provenance.Credential, provenance.Path, provenance.Recipient, provenance.Repository, provenance.URL}
 }
 
 // The labels of results that mean something to the installation itself; an

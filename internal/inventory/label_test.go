@@ -48,6 +48,35 @@ func TestWhatIsAssumedOfAToolThatNobodyLabelled(t *testing.T) {
 	}
 }
 
+func TestSinksFollowFromNamesAndSchemasUnlessSomebodySaidOtherwise(t *testing.T) {
+	w := newWorld(t, inventory.Options{})
+	schema := json.RawMessage(`{"type":"object","properties":{
+		"recipients":{"type":"array","items":{"type":"string"}},"subject":{"type":"string"},
+		"options":{"type":"object","properties":{"callback_url":{"type":"string","format":"uri"},"x":{"type":"object","properties":{"reply.to/url":{"type":"string"}}}}}}}`)
+	w.observe(define("send", map[string]any{"inputSchema": schema, "annotations": map[string]any{"destructiveHint": false, "openWorldHint": false}}),
+		define("fetch", map[string]any{"inputSchema": json.RawMessage(`{"properties":{"url":{"type":"string"}}}`), "annotations": map[string]any{"readOnlyHint": true}}))
+	// A name that would break a path stands for the object that it is in.
+	want := map[string]string{"recipients": "recipient", "options.callback_url": "url", "options.x": "url"}
+	if d := cmp.Diff(want, w.state("send").Sinks); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"send", "write"}, w.state("send").Effects); d != "" {
+		t.Errorf("whoever chooses a recipient sends: %s", d)
+	}
+	if d := cmp.Diff([]string{"read", "send"}, w.state("fetch").Effects); d != "" {
+		t.Errorf("an address that is read carries data out: %s", d)
+	}
+	w.label("send", inventory.Labelling{Sinks: map[string]string{"recipients": "", "subject": "path"}})
+	want = map[string]string{"subject": "path", "options.callback_url": "url", "options.x": "url"}
+	if d := cmp.Diff(want, w.state("send").Sinks); d != "" {
+		t.Error(d)
+	}
+	w.reopen()
+	if d := cmp.Diff(want, w.state("send").Sinks); d != "" {
+		t.Errorf("after a restart: %s", d)
+	}
+}
+
 // A server that calls its world closed does not rid its results of their label
 // by itself; a person who approves the definition that says so does.
 func TestAHintLoosensOnlyWhenAPersonApprovedIt(t *testing.T) {
@@ -223,6 +252,8 @@ func TestSinksOfNestedArguments(t *testing.T) {
 	w.observe(define("order", map[string]any{"inputSchema": json.RawMessage(schema)}))
 	want := map[string]string{"order.lines[].where": "path", "from.iban": "account", "either.a~b/c": "url"}
 	w.label("order", inventory.Labelling{Sinks: want})
+	delete(want, "either.a~b/c")
+	want["either"] = "url" // a name that would break the path
 	for path, kind := range want {
 		if got := w.state("order").Sinks[path]; got != kind {
 			t.Errorf("%s is %q, want %q", path, got, kind)
