@@ -212,6 +212,10 @@ func (r *run) decide(ctx context.Context, n int, call enforcement.Call, step Ste
 	for _, reason := range ruling.Reasons {
 		result.Policies = append(result.Policies, reason.Policy)
 	}
+	for _, fault := range ruling.Faults {
+		result.Policies = append(result.Policies, fault.Policy)
+		result.Cause = cmp.Or(result.Cause, fault.Message)
+	}
 	r.results = append(r.results, result)
 	if ruling.Receipt != "" {
 		r.decision = ruling.Receipt
