@@ -51,6 +51,7 @@ var house = map[string]room{
 	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
 	"internal/policy/bundle": {4, "the format of a policy bundle: policies, their tests, whose they are", []string{"github.com/cedar-policy/cedar-go", "go.yaml.in/yaml/v3"}},
+	"internal/policy/guards": {4.2, "the guards that ship: reviewed templates of policies, with their tests", nil},
 	"internal/policy/review": {4.5, "what is to be said of a policy bundle before people put it in force: findings, test results, differences", []string{"github.com/cedar-policy/cedar-go"}},
 
 	"internal/session":   {5, "what is known of a run: purpose, what it has read, spent and been refused; provenance of arguments", nil},

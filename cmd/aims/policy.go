@@ -77,6 +77,9 @@ func (o offline) circumstances() (policy.Circumstances, error) {
 		c.Schema = text
 		return c, nil
 	}
+	if len(o.Tools) > 0 {
+		c.Tools = []pdp.Tool{}
+	}
 	for _, given := range o.Tools {
 		server, file, named := strings.Cut(given, "=")
 		if !named {

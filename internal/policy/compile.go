@@ -91,7 +91,9 @@ func (r Reviewed) Check() []review.Finding { return review.Check(r.Subject) }
 func (r Reviewed) Test() review.Report { return review.Test(r.tests) }
 
 // Diff says what differs in after.
-func (r Reviewed) Diff(after Reviewed) review.Difference { return review.Diff(r.Subject, after.Subject, r.tests, after.tests) }
+func (r Reviewed) Diff(after Reviewed) review.Difference {
+	return review.Diff(r.Subject, after.Subject, r.tests, after.tests)
+}
 
 // ready is nil for a bundle that may be put in force as far as it speaks for
 // itself: its tests pass, and with whole no rule of it is void.
