@@ -43,6 +43,15 @@ type cli struct {
 		Deny  approvalsDenyCmd  `cmd:"" help:"Deny a held call, or take a grant back that is not used yet."`
 		Wait  approvalsWaitCmd  `cmd:"" help:"Wait until a held call is granted (exit code 0), denied (4) or over (1)."`
 	} `cmd:"" help:"Calls that policy holds until people release them."`
+	Trust struct {
+		Add    trustAddCmd    `cmd:"" help:"Trust a value as a sink of a kind, whoever names it."`
+		List   trustListCmd   `cmd:"" help:"List the trusted directory."`
+		Remove trustRemoveCmd `cmd:"" help:"Trust a value no longer."`
+	} `cmd:"" help:"Recipients, accounts, addresses and places that calls may choose."`
+	Sessions struct {
+		List sessionsListCmd `cmd:"" help:"List the runs that are known, those that did something last first."`
+		Show sessionsShowCmd `cmd:"" help:"Print what is known of a run: purpose, labels, tools, counters."`
+	} `cmd:"" help:"Runs of agents and what is known of them."`
 	Policy struct {
 		Check    policyCheckCmd    `cmd:"" help:"Check policies against the server's tools, or without a server; nothing changes."`
 		Test     policyTestCmd     `cmd:"" help:"Run the tests of a policy bundle."`
@@ -55,11 +64,6 @@ type cli struct {
 		List     policyListCmd     `cmd:"" help:"List the policy bundles, who had a part in them, and where they are in force."`
 		Show     policyShowCmd     `cmd:"" help:"Print the policies in force, or those of a bundle."`
 		Schema   policySchemaCmd   `cmd:"" help:"Print the Cedar schema: every action and its arguments."`
-		Guards   struct {
-			List  guardsListCmd  `cmd:"" help:"List the guards that ship."`
-			Show  guardsShowCmd  `cmd:"" help:"Print guards."`
-			Write guardsWriteCmd `cmd:"" help:"Write guards and their tests into a policy bundle, to be edited there."`
-		} `cmd:"" help:"The guards that ship: reviewed templates of policies."`
 		Replay   policyReplayCmd   `cmd:"" help:"Decide recorded calls again under other policies and list what would end otherwise."`
 		Coverage policyCoverageCmd `cmd:"" help:"Which rules decided what, and which never did."`
 		Mine     policyMineCmd     `cmd:"" help:"Propose the least privilege that covers the recorded work of a purpose."`

@@ -25,6 +25,7 @@ import (
 	"aims/internal/policy"
 	"aims/internal/policy/bundle"
 	"aims/internal/policy/review"
+	"aims/internal/session"
 	"aims/receipt"
 )
 
@@ -36,6 +37,7 @@ type Parts struct {
 	Policies  *policy.Administration
 	Ledger    *ledger.Ledger
 	Approvals *approval.Approvals
+	Sessions  *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
 	// Activate puts a bundle in force, that of the server's own policy directory
@@ -82,6 +84,7 @@ func Handler(p Parts) http.Handler {
 	a.agents(h)
 	a.stops(h)
 	a.approvals(h)
+	a.trust(h)
 	a.policies(h)
 	a.hindsight(h)
 	a.receipts(h)

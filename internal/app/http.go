@@ -163,7 +163,7 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 
 func (a *App) api() http.Handler {
 	return api.Handler(api.Parts{
-		Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals,
+		Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
 		PolicyDir: a.directoryBundle, Activate: a.activate, Released: a.released, Known: a.known, Status: a.status, Source: a.Source,
 		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(),
 	})

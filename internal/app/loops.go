@@ -49,6 +49,8 @@ func (a *App) startLoops() {
 	loop(reportInterval, a.flushRefusals)
 	loop(policyInterval, a.followPolicies)
 	loop(reportInterval, a.expireApprovals)
+	loop(reportInterval, a.endRuns)
+	loop(reportInterval, a.recordDifferences)
 	if len(a.cfg.Notifications) > 0 {
 		loop(announceInterval, a.announceApprovals)
 	}
