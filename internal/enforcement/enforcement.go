@@ -39,6 +39,12 @@ type Options struct {
 	Limits Limits
 	// Approvals are the held calls; nil when nothing can be released.
 	Approvals *approval.Approvals
+	// UsedAfter is how many runs of a purpose must have used a value before the
+	// purpose speaks for it, KnownAfter how many other purposes before they do; each 0 for 2.
+	UsedAfter, KnownAfter int
+	// Recorded says where the arguments of a call came from that was recorded
+	// elsewhere; nil for live runs.
+	Recorded func(Call) Origins
 	// Content gives the labels of what a result holds, whoever it is from; nil for none.
 	Content func(text []byte) []string
 }
@@ -76,6 +82,7 @@ func New(log *ledger.Ledger, tools *inventory.Inventory, policies *policy.Admini
 	o.MaxResult = min(cmp.Or(o.MaxResult, 1<<20), receipt.MaxPayload)
 	o.ReportWithin = cmp.Or(o.ReportWithin, 10*time.Minute)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.UsedAfter, o.KnownAfter = cmp.Or(o.UsedAfter, 2), cmp.Or(o.KnownAfter, 2)
 	o.MaxUnreported = cmp.Or(o.MaxUnreported, 1_000_000)
 	return &Enforcer{ledger: log, inventory: tools, policy: policies, sessions: runs, o: o, refusals: newLimiter(o.Limits)}
 }

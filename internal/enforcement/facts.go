@@ -35,6 +35,9 @@ type records struct {
 	management cache[[3]string, cedar.Record]
 	tools      cache[toolFacts, cedar.Record]
 	sets       cache[setKey, cedar.Set]
+	arguments  cache[argumentFacts, cedar.Record]
+	sinks      cache[sinkFacts, cedar.Record]
+	confirms   cache[string, bool] // by pin
 }
 
 // setKey names a list that is never changed by where it lies.
@@ -67,25 +70,24 @@ type toolFacts struct {
 	pin                                string
 	quarantined, readOnly, destructive bool
 	effects, labels                    setKey
-	isNew, used, implied               bool
+	isNew, used, implied, confirms     bool
 }
 
 // context is the context of a call.
 func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Record {
 	if c.Channel == Management {
 		session := r.management.get([3]string{c.Session, c.Channel, c.Protocol}, func() cedar.Record {
-			return r.session(c, &session.Run{})
+			return r.session(c, &session.Run{}, false)
 		})
 		return cedar.NewRecord(cedar.RecordMap{"input": f.args.input, "session": session, "matter": c.Matter.record()})
 	}
-	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run)}
+	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run, f.uses.Len() > 0)}
 	if c.Tool != "" {
 		context["tool"] = r.tool(f)
 		context["budget"] = f.spending
 		context["undeclared"] = f.args.undeclared
 		if f.traced != nil { // it is not known which arguments there will be otherwise
-			s, all := f.sort(c)
-			context["provenance"], context["sinks"] = f.provenance(all), s.record()
+			context["provenance"], context["sinks"] = r.provenance(f), r.sinkSets(f.arguments)
 		}
 	}
 	if granted != nil {
@@ -94,13 +96,13 @@ func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Rec
 	return cedar.NewRecord(context)
 }
 
-func (r *records) session(c Call, run *session.Run) cedar.Record {
+func (r *records) session(c Call, run *session.Run, established bool) cedar.Record {
 	return cedar.NewRecord(cedar.RecordMap{
 		"id": cedar.String(c.Session), "channel": cedar.String(c.Channel), "protocol": cedar.String(c.Protocol),
 		"purpose": cedar.String(run.Purpose), "on_behalf_of": cedar.String(run.OnBehalfOf),
 		"depth": cedar.Long(run.Depth()), "prompted": cedar.Boolean(run.Prompted()),
 		"labels": r.set(run.Labels), "tools": r.set(run.Tools),
-		"calls": cedar.Long(run.Calls), "refusals": cedar.Long(run.Refusals),
+		"calls": cedar.Long(run.Calls), "refusals": cedar.Long(run.Refusals), "established": cedar.Boolean(established),
 	})
 }
 
@@ -109,13 +111,14 @@ func (r *records) tool(f *facts) cedar.Record {
 	key := toolFacts{
 		pin: t.Pin, quarantined: t.Quarantined, readOnly: t.ReadOnly, destructive: t.Destructive,
 		effects: keyOf(t.Effects), labels: keyOf(t.Labels), isNew: !t.Explicit && !f.used, used: f.used, implied: f.traced != nil && f.traced.implied,
+		confirms: f.confirms,
 	}
 	return r.tools.get(key, func() cedar.Record {
 		return cedar.NewRecord(cedar.RecordMap{
 			"pin": cedar.String(key.pin), "quarantined": cedar.Boolean(key.quarantined),
 			"read_only": cedar.Boolean(key.readOnly), "destructive": cedar.Boolean(key.destructive),
 			"effects": newSet(t.Effects), "labels": newSet(t.Labels),
-			"new": cedar.Boolean(key.isNew), "used": cedar.Boolean(key.used), "implied": cedar.Boolean(key.implied),
+			"new": cedar.Boolean(key.isNew), "used": cedar.Boolean(key.used), "implied": cedar.Boolean(key.implied), "confirms": cedar.Boolean(key.confirms),
 		})
 	})
 }

@@ -50,6 +50,8 @@ type facts struct {
 	directory *session.Directory
 	args      arguments
 	traced    *traced
+	arguments []argument // what speaks for them
+	confirms  bool       // the tool completes a call that was decided before
 	charges   []charge
 	spending  cedar.Record // the charges as policies see them
 }
@@ -130,6 +132,10 @@ func (e *Enforcer) compute(c Call, f *facts) (err error) {
 			return err
 		}
 	}
+	if err := e.vouch(f); err != nil {
+		return err
+	}
+	f.confirms = e.completes(f.tool.Definition, f.tool.Approved)
 	if len(f.inForce.Meta.Budgets) > 0 {
 		f.charges, f.spending, err = f.charge(c)
 	}
@@ -163,7 +169,7 @@ func (e *Enforcer) gather(c Call, f *facts) (err error) {
 		if f.uses, err = f.view.Uses(c.run().Actor, f.run.Purpose); err != nil {
 			return err
 		}
-		f.used = f.uses.Has(session.Use{Action: c.Action})
+		f.used = f.uses.Runs(session.Use{Kind: session.ToolUse, Value: c.Action}) > 0
 	}
 	if len(f.tool.Sinks) > 0 {
 		f.directory, err = f.view.Trusted()

@@ -122,7 +122,7 @@ func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []strin
 	if o.Status != receipt.Succeeded || len(d.uses) == 0 {
 		return p, nil
 	}
-	return p, t.Used(d.run.Actor, d.purpose, d.uses)
+	return p, t.Used(d.run, d.purpose, d.uses)
 }
 
 // recall reads from the log what another process, or this one before it
@@ -152,7 +152,7 @@ func (e *Enforcer) recall(ctx context.Context, d *openDecision) error {
 	t, _ := e.inventory.Tool(server, tool)
 	d.did.labels, d.did.purpose = t.Labels, b.Purpose
 	if d.did.input, err = e.payload(ctx, d.index, receipt.InputPayload); err == nil && b.Purpose != "" {
-		d.did.uses = usesIn(b.Action, t.Sinks, d.did.input)
+		d.did.uses = UsesOf(b.Action, t.Sinks, d.did.input)
 	}
 	return err
 }

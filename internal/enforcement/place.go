@@ -90,7 +90,7 @@ func (p *placing) again(t *session.Tx) error {
 		if err != nil {
 			return err
 		}
-		if p.inventory.Version() != p.a.inventory || !t.Hold(p.a.traced.origins, run) {
+		if p.inventory.Version() != p.a.inventory || p.a.traced.live != nil && !t.Hold(p.a.traced.live, run) {
 			return errTakeAgain // origins are computed from the vault, which cannot be read here
 		}
 	}
@@ -169,11 +169,11 @@ func doingOf(c Call, a attempt) *doing {
 		return &doing{channel: Management}
 	}
 	d := &doing{run: c.run(), channel: c.Channel, reads: c.Tool != "" || reads(c.Action), server: c.Server, tool: c.Tool, labels: a.tool.Labels}
-	if slices.Contains(d.labels, session.DirectoryLabel) {
+	if session.Vouches(d.labels) {
 		d.input = c.Input
 	}
 	if c.Tool != "" && a.run.Purpose != "" {
-		d.purpose, d.uses = a.run.Purpose, a.usesOf(c)
+		d.purpose, d.uses = a.run.Purpose, a.traced.uses(c.Action)
 	}
 	return d
 }

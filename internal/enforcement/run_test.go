@@ -208,15 +208,17 @@ func TestCountersAndToolsOfARun(t *testing.T) {
 type recorded struct {
 	Context struct {
 		Session struct {
-			Purpose  string   `json:"purpose"`
-			Behalf   string   `json:"on_behalf_of"`
-			Labels   []string `json:"labels"`
-			Tools    []string `json:"tools"`
-			Calls    int      `json:"calls"`
-			Refusals int      `json:"refusals"`
-			Depth    int      `json:"depth"`
+			Purpose     string   `json:"purpose"`
+			Behalf      string   `json:"on_behalf_of"`
+			Labels      []string `json:"labels"`
+			Tools       []string `json:"tools"`
+			Calls       int      `json:"calls"`
+			Refusals    int      `json:"refusals"`
+			Established bool     `json:"established"`
+			Depth       int      `json:"depth"`
 		} `json:"session"`
 		Provenance map[string]struct {
+			Class                       string `json:"class"`
 			User, Result, Trusted, Used bool
 			MadeUp                      bool `json:"made_up"`
 			Labels                      []string

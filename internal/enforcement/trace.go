@@ -5,201 +5,154 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cedar-policy/cedar-go"
-
-	"aims/internal/aims"
 	"aims/internal/provenance"
 	"aims/internal/session"
 )
 
+// Origins say where the values of a call's arguments came from. Those of live
+// runs are of what the run was told and has read; a recorded run brings what was
+// found out when all of it could still be read.
+type Origins interface {
+	// Each shows the leaves of the arguments, as provenance.Index.Each does.
+	Each(arguments json.RawMessage, visit func(path, text []byte, from provenance.Origin))
+	// Implies and Names are what the user asked for and whom the user named.
+	Implies(l *provenance.Lexicon, action string) bool
+	Names(l *provenance.Lexicon) map[string]bool
+}
+
 // traced is where the values of a call's arguments came from.
 type traced struct {
-	origins   *session.Origins
-	implied   bool // the prompt asks for the tool
-	arguments []argument
+	// live is nil for a recorded run, of which nothing can move.
+	live    *session.Origins
+	implied bool // the prompt asks for the tool
+	leaves  []leaf
 }
 
-// argument is one of those that a call has, by its name.
-type argument struct {
-	name string
-	from provenance.Origin
-	// sink is the kind of a sink in it, empty for none, and leaves are the values
-	// that decide where something goes.
-	sink   string
-	leaves []leaf
-}
-
-// leaf is a value at a sink.
+// leaf is a value in an argument.
 type leaf struct {
-	use     session.Use
-	trusted session.Trusted
-	user    bool
-	from    provenance.Origin
+	argument string
+	from     provenance.Origin
+	// kind is that of a sink, empty for none, and use, place and trusted are how the value
+	// is remembered there: itself, the host or mail domain that it leads to, and
+	// in the trusted directory.
+	kind       string
+	use, place session.Use
+	trusted    session.Trusted
+	// host says that the user named the host, name that the user named somebody who
+	// may have this mailbox.
+	host, name bool
 }
 
 // trace says where the arguments of a call came from.
 func (e *Enforcer) trace(c Call, f *facts) error {
-	origins, err := f.view.Origins(f.run)
-	if err != nil {
-		return err
+	f.traced = &traced{}
+	var origins Origins
+	if e.o.Recorded != nil {
+		origins = e.o.Recorded(c)
+	} else {
+		live, err := f.view.Origins(f.run)
+		if err != nil {
+			return err
+		}
+		f.traced.live, origins = live, live
 	}
-	f.traced = &traced{origins: origins}
+	var names map[string]bool
 	if f.run.Prompted() {
-		f.traced.implied = origins.Implies(e.lexicon(), c.Action)
+		l := e.lexicon()
+		f.traced.implied, names = origins.Implies(l, c.Action), origins.Names(l)
 	}
 	if len(c.Input) == 0 {
 		return nil
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(c.Input, &members); err != nil {
-		return aims.Errorf(aims.Invalid, err, "the arguments are no JSON object")
-	}
-	for name, value := range members {
-		a := argument{name: name, from: origins.Of(value)}
-		for path, kind := range f.tool.Sinks {
-			if within, ok := below(path, name); ok {
-				a.sinkAt(origins, c.Action, value, within, kind)
-			}
+	origins.Each(c.Input, func(path, text []byte, from provenance.Origin) {
+		argument, place := placeOf(path)
+		l := leaf{argument: argument, from: from, kind: kindAt(f.tool.Sinks, place)}
+		if l.kind != "" {
+			l.remembered(string(text))
+			l.host = from.UserHost && l.kind == provenance.URL
+			l.name = l.kind == provenance.Recipient && provenance.Named(names, string(text))
+		} else if !from.User && !from.Result && !from.Composed && !from.MadeUp {
+			return // too short to be from anywhere
 		}
-		f.traced.arguments = append(f.traced.arguments, a)
-	}
-	slices.SortFunc(f.traced.arguments, func(a, b argument) int { return strings.Compare(a.name, b.name) })
+		f.traced.leaves = append(f.traced.leaves, l)
+	})
 	return nil
 }
 
-// below gives the place of a sink within an argument as a JSON Pointer in which
-// elements of arrays are "[]": lines[].account is /[]/account of lines.
-func below(path, argument string) (string, bool) {
-	rest, ok := strings.CutPrefix(path, argument)
-	if !ok || rest != "" && rest[0] != '.' && rest[0] != '[' {
-		return "", false
+// remembered is how the value of a sink is remembered. One that cannot be
+// compared is not.
+func (l *leaf) remembered(text string) {
+	l.use = session.Use{Kind: l.kind, Value: provenance.Fingerprint("", l.kind, text)}
+	l.trusted = session.Trusted{Kind: l.kind, Value: provenance.Canonical(text)}
+	switch l.kind {
+	case provenance.URL:
+		l.place = session.Use{Kind: session.HostUse, Value: provenance.Host(text)}
+	case provenance.Recipient:
+		l.place = session.Use{Kind: session.DomainUse, Value: provenance.MailDomain(text)}
 	}
-	rest = strings.ReplaceAll(rest, "[]", "/[]")
-	return strings.ReplaceAll(rest, ".", "/"), true
 }
 
-// sinkAt notes the values at a sink.
-func (a *argument) sinkAt(origins *session.Origins, action string, value json.RawMessage, within, kind string) {
-	if a.sink == "" || kind < a.sink {
-		a.sink = kind
-	}
-	origins.Each(value, func(at, text []byte, from provenance.Origin) {
-		if rest, ok := strings.CutPrefix(string(at), within); !ok || rest != "" && rest[0] != '/' {
-			return
-		}
-		a.leaves = append(a.leaves, leaf{
-			use: use(action, a.name+string(at), string(text)), trusted: session.Trusted{Kind: kind, Value: provenance.Canonical(string(text))},
-			user: from.User || kind == provenance.URL && from.UserHost, from: from,
-		})
-	})
-}
-
-// use is a value in an argument; one that cannot be compared has no value.
-func use(action, argument, value string) session.Use {
-	return session.Use{Action: action, Argument: argument, Value: provenance.Fingerprint(action, argument, value)}
-}
-
-// sinks are the names of a call's arguments that are sinks, by provenance.
-type sinks struct {
-	all, user, used, trusted, untrusted, madeUp []string
-}
-
-// judged is what is known of one argument in the end.
-type judged struct {
-	used, trusted bool
-}
-
-// sort puts the arguments that are sinks where they belong. A value is taken care
-// of when the user named it, the purpose used it or the directory has it; what is
-// left decides whether the argument is untrusted or made up.
-func (f *facts) sort(c Call) (sinks, []judged) {
-	var s sinks
-	all := make([]judged, len(f.traced.arguments))
-	for i, a := range f.traced.arguments {
-		if a.sink == "" {
-			all[i].trusted = slices.Contains(a.from.Exact, session.DirectoryLabel)
+// placeOf turns the path of a leaf, a JSON Pointer with "[]" for elements of
+// arrays, into the argument's name and its place as the tool register writes it:
+// lines[].account.
+func placeOf(path []byte) (argument, place string) {
+	var b strings.Builder
+	for token := range strings.SplitSeq(strings.TrimPrefix(string(path), "/"), "/") {
+		if token == "[]" && b.Len() > 0 {
+			b.WriteString("[]")
 			continue
 		}
-		user, used, trusted := len(a.leaves) > 0, len(a.leaves) > 0, len(a.leaves) > 0
-		untrusted, madeUp := false, false
-		for _, l := range a.leaves {
-			isUsed := l.use.Value != "" && f.uses.Has(l.use)
-			isTrusted := slices.Contains(l.from.Exact, session.DirectoryLabel) || f.directory.Has(l.trusted)
-			user, used, trusted = user && l.user, used && isUsed, trusted && isTrusted
-			if !l.user && !isUsed && !isTrusted {
-				untrusted = untrusted || l.from.Result || l.from.Composed
-				madeUp = madeUp || l.from.MadeUp
-			}
+		if strings.Contains(token, "~") {
+			token = strings.NewReplacer("~2", "[", "~1", "/", "~0", "~").Replace(token)
 		}
-		all[i] = judged{used, trusted}
-		for _, set := range []struct {
-			in   bool
-			list *[]string
-		}{{true, &s.all}, {user, &s.user}, {used, &s.used}, {trusted, &s.trusted}, {untrusted, &s.untrusted}, {madeUp, &s.madeUp}} {
-			if set.in {
-				*set.list = append(*set.list, a.name)
-			}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		} else {
+			argument = token
 		}
+		b.WriteString(token)
 	}
-	return s, all
+	return argument, b.String()
 }
 
-// uses are what the purpose has used when the call succeeds: the tool, and the
-// values of its sinks.
-func (f *facts) usesOf(c Call) []session.Use {
-	used := []session.Use{{Action: c.Action}}
-	for _, a := range f.traced.arguments {
-		for _, l := range a.leaves {
-			used = append(used, l.use)
+// kindAt is the kind of sink at a place, or of what the place is a part of.
+func kindAt(sinks map[string]string, place string) string {
+	for len(sinks) > 0 && place != "" {
+		if kind, ok := sinks[place]; ok {
+			return kind
+		}
+		place = place[:max(strings.LastIndexByte(place, '.'), strings.LastIndex(place, "[]"), 0)]
+	}
+	return ""
+}
+
+// uses are what the purpose has used when the call succeeds: the tool, the
+// values of its sinks, and where these lead to.
+func (t *traced) uses(action string) []session.Use {
+	used := []session.Use{{Kind: session.ToolUse, Value: action}}
+	for i := range t.leaves {
+		for _, u := range []session.Use{t.leaves[i].use, t.leaves[i].place} {
+			if u.Value != "" && !slices.Contains(used, u) {
+				used = append(used, u)
+			}
 		}
 	}
 	return used
 }
 
-// provenance is where the arguments came from, as policies see it.
-func (f *facts) provenance(all []judged) cedar.Record {
-	seen := make(cedar.RecordMap, len(f.traced.arguments))
-	for i, a := range f.traced.arguments {
-		if _, declared := f.args.input.Get(cedar.String(a.name)); !declared {
-			continue // it shows in context.undeclared
-		}
-		seen[cedar.String(a.name)] = cedar.NewRecord(cedar.RecordMap{
-			"user": cedar.Boolean(a.from.User), "result": cedar.Boolean(a.from.Result || a.from.Composed), "made_up": cedar.Boolean(a.from.MadeUp),
-			"trusted": cedar.Boolean(all[i].trusted), "used": cedar.Boolean(all[i].used),
-			"labels": newSet(a.from.Labels), "sink": cedar.String(a.sink),
+// UsesOf are the uses of a call of a tool with these sinks, wherever it was decided.
+func UsesOf(action string, sinks map[string]string, input []byte) []session.Use {
+	var t traced
+	if len(sinks) > 0 {
+		provenance.Leaves(input, func(path, text []byte) {
+			_, place := placeOf(path)
+			if l := (leaf{kind: kindAt(sinks, place)}); l.kind != "" {
+				l.remembered(string(text))
+				t.leaves = append(t.leaves, l)
+			}
 		})
 	}
-	return cedar.NewRecord(seen)
-}
-
-func (s sinks) record() cedar.Record {
-	return cedar.NewRecord(cedar.RecordMap{
-		"all": newSet(s.all), "user": newSet(s.user), "used": newSet(s.used),
-		"trusted": newSet(s.trusted), "untrusted": newSet(s.untrusted), "made_up": newSet(s.madeUp),
-	})
-}
-
-// usesIn are the uses of a call that was decided elsewhere.
-func usesIn(action string, kinds map[string]string, input []byte) []session.Use {
-	used := []session.Use{{Action: action}}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(input, &members) != nil {
-		return used
-	}
-	for name, value := range members {
-		for path := range kinds {
-			within, ok := below(path, name)
-			if !ok {
-				continue
-			}
-			provenance.Leaves(value, func(at, text []byte) {
-				if rest, ok := strings.CutPrefix(string(at), within); ok && (rest == "" || rest[0] == '/') {
-					used = append(used, use(action, name+string(at), string(text)))
-				}
-			})
-		}
-	}
-	return used
+	return t.uses(action)
 }
 
 // wordings are the lexicon of the tools of one version of the inventory.
@@ -227,4 +180,13 @@ func (e *Enforcer) lexicon() *provenance.Lexicon {
 	w := &wordings{version, provenance.NewLexicon(tools)}
 	e.words.Store(w)
 	return w.lexicon
+}
+
+// completes says whether a tool completes a call that was decided before.
+func (e *Enforcer) completes(definition json.RawMessage, pin string) bool {
+	return e.records.confirms.get(pin, func() bool {
+		var d struct{ InputSchema json.RawMessage }
+		// Only what was canonicalised is ever approved.
+		return json.Unmarshal(definition, &d) == nil && provenance.Confirms(d.InputSchema)
+	})
 }

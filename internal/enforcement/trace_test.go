@@ -73,12 +73,12 @@ func text(s string) string {
 	return string(b)
 }
 
-// in says in which sets of sinks the recipients of a call are.
+// in says by which class the recipients of a call are among the sinks.
 func (w *world) in(r enforcement.Ruling) string {
 	w.t.Helper()
 	var sets []string
-	for set, names := range w.facts(r).Context.Sinks {
-		if slices.Contains(names, "to") && set != "all" {
+	for set, kinds := range w.facts(r).Context.Sinks {
+		if slices.Contains(kinds, "recipient") && set != "all" {
 			sets = append(sets, set)
 		}
 	}
@@ -119,18 +119,24 @@ func TestWhereARecipientCameFrom(t *testing.T) {
 	}
 }
 
+// One run may have been led astray; what two used, the purpose uses.
 func TestValueThatThePurposeUsedBefore(t *testing.T) {
 	w := newSinkWorld(t, nil)
-	w.prompt("s", "Write to carol@example.org.")
-	w.does(send("s", "carol@example.org"), text("sent"))
-	w.prompt("t", "Write to them again.")
-	w.does(call(billing, "t", "fetch", `{}`), text("the list: carol@example.org, mallory@evil.example"))
-	if r := w.is(authz.Allow, send("t", "Carol@example.org")); w.in(r) != "used" {
-		t.Errorf("used before: %s", w.in(r))
+	for i, verdict := range []authz.Verdict{authz.Deny, authz.Deny, authz.Allow} {
+		reading := fmt.Sprint("reading ", i)
+		w.prompt(reading, "Write to them again.")
+		w.does(call(billing, reading, "fetch", `{}`), text("the list: carol@example.org, mallory@evil.example"))
+		if r := w.is(verdict, send(reading, "Carol@example.org")); verdict == authz.Allow && w.in(r) != "used" {
+			t.Errorf("used before: %s", w.in(r))
+		}
+		w.is(authz.Deny, send(reading, "mallory@evil.example"))
+		asked := fmt.Sprint("asked ", i)
+		w.prompt(asked, "Write to carol@example.org.")
+		w.does(send(asked, "carol@example.org"), text("sent"))
+		w.does(send(asked, "carol@example.org"), text("sent")) // the same run once more
 	}
-	w.is(authz.Deny, send("t", "mallory@evil.example"))
 	w.restart()
-	w.is(authz.Allow, send("t", "carol@example.org"))
+	w.is(authz.Allow, send("reading 2", "carol@example.org"))
 	// Not for another agent, and not outside of the purpose.
 	c := send("u", "carol@example.org")
 	w.is(authz.Hold, c)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,9 +14,19 @@ import (
 	"aims/receipt"
 )
 
-// DirectoryLabel is the label of results that vouch for the values in them, such as
-// those of a lookup in the organisation's own address book.
+// DirectoryLabel is the label of results that vouch for the values in them whatever
+// other labels they have, such as those of a lookup in the organisation's own address book.
 const DirectoryLabel = "directory"
+
+// Vouches says whether a result with these labels speaks for the values in it:
+// nobody outside can have written it, and it could be looked into.
+func Vouches(labels []string) bool {
+	strange := func(l string) bool { return l == "untrusted" || l == "unchecked" || l == "hidden-unicode" }
+	return slices.Contains(labels, DirectoryLabel) || !slices.ContainsFunc(labels, strange)
+}
+
+// vouching marks, in the index only, the results that vouch. No label is like it.
+const vouching = " vouches"
 
 // knowledge is what a run was told and has read, as far as it is in memory.
 // Before a call of the run is decided, it catches up with the run.
@@ -94,16 +105,10 @@ func (o *Origins) Each(argument json.RawMessage, visit func(path, text []byte, f
 	o.known.index.Each(argument, func(path, text []byte, from provenance.Origin) { visit(path, text, o.unread(from)) })
 }
 
-// Of says where an argument as a whole came from.
-func (o *Origins) Of(argument json.RawMessage) provenance.Origin {
-	o.known.mu.RLock()
-	defer o.known.mu.RUnlock()
-	return o.unread(o.known.index.Of(argument))
-}
-
 // unread adds what the index cannot know: a value that is not the user's may be
 // from a call whose result does not pass here, or from what was too much.
 func (o *Origins) unread(from provenance.Origin) provenance.Origin {
+	from.Labels = slices.DeleteFunc(from.Labels, func(l string) bool { return l == vouching })
 	if from.User || !from.Result && !from.MadeUp && !from.Composed || len(o.run.Unreported)+len(o.run.Overflow) == 0 {
 		return from
 	}
@@ -119,31 +124,40 @@ func (o *Origins) unread(from provenance.Origin) provenance.Origin {
 
 // Implies says whether the user's prompts ask for a tool.
 func (o *Origins) Implies(l *provenance.Lexicon, action string) bool {
+	return o.wishes(l).tools[action]
+}
+
+// Names are those of people and things that the user's prompts have. They must not be changed.
+func (o *Origins) Names(l *provenance.Lexicon) map[string]bool { return o.wishes(l).names }
+
+func (o *Origins) wishes(l *provenance.Lexicon) *wishes {
 	k := o.known
 	k.mu.RLock()
 	prompts, w := k.prompts, k.wishes
 	k.mu.RUnlock()
 	if w == nil || w.lexicon != l || w.prompts != len(prompts) {
-		w = &wishes{lexicon: l, prompts: len(prompts), tools: map[string]bool{}}
+		w = &wishes{lexicon: l, prompts: len(prompts), tools: map[string]bool{}, names: map[string]bool{}}
 		for _, p := range prompts {
 			for tool, implied := range l.Implies(p) {
 				if implied {
 					w.tools[tool] = true
 				}
 			}
+			maps.Copy(w.names, l.Names(p))
 		}
 		k.mu.Lock()
 		k.wishes = w
 		k.mu.Unlock()
 	}
-	return w.tools[action]
+	return w
 }
 
-// wishes are the tools that the prompts of a run ask for. They are never changed.
+// wishes are what the prompts of a run ask for, and whom they name. They are never changed.
 type wishes struct {
 	lexicon *provenance.Lexicon
 	prompts int
 	tools   map[string]bool
+	names   map[string]bool
 }
 
 // Place is where a result stands among those of a run.
@@ -213,7 +227,7 @@ func (k *knowledge) begin(r *Run) {
 		return
 	}
 	k.run, k.prompts, k.wishes, k.results = r.ID, nil, nil, 0
-	k.index = provenance.New(provenance.Limits{Exact: []string{DirectoryLabel}})
+	k.index = provenance.New(provenance.Limits{Exact: []string{vouching}})
 }
 
 // absorb puts into the index what has arrived of what is next.
@@ -278,7 +292,11 @@ func (k *knowledge) add(result Result, text, arguments []byte) {
 	if len(arguments) > 0 {
 		k.index.Asked(n, arguments)
 	}
-	k.index.Result(n, result.Labels, text)
+	labels := result.Labels
+	if result.vouches() {
+		labels = append(labels[:len(labels):len(labels)], vouching)
+	}
+	k.index.Result(n, labels, text)
 }
 
 func (k *knowledge) weigh() {
@@ -304,7 +322,7 @@ func (s *Sessions) recall(ctx context.Context, result Result) (a arrival, err er
 }
 
 // vouches says whether values in the result are trusted.
-func (r Result) vouches() bool { return slices.Contains(r.Labels, DirectoryLabel) }
+func (r Result) vouches() bool { return Vouches(r.Labels) }
 
 // vault is the first payload of a receipt that has one of the names; nil when
 // it is erased.

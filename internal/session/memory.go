@@ -17,8 +17,9 @@ import (
 type kind uint8
 
 const (
-	runs kind = iota
-	uses
+	runs  kind = iota
+	uses       // of a purpose of an agent
+	known      // of a value: the purposes that used it
 	budgets
 	trust
 	kinds

@@ -9,7 +9,6 @@ import (
 	"embed"
 	"io/fs"
 	"log/slog"
-	"slices"
 	"time"
 
 	"aims/internal/ledger"
@@ -65,7 +64,7 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Se
 	if err := s.sql.prepare(ctx, db); err != nil {
 		return nil, err
 	}
-	s.memory.tables = [kinds]tables{runs: runTables{&s.sql}, uses: useTables{}, budgets: budgetTables{&s.sql}, trust: trustTables{}}
+	s.memory.tables = [kinds]tables{runs: runTables{&s.sql}, uses: useTables{}, known: knownTables{}, budgets: budgetTables{&s.sql}, trust: trustTables{}}
 	log.Accompany(s.memory)
 	return s, nil
 }
@@ -151,6 +150,14 @@ func (v *View) Uses(actor, purpose string) (*Uses, error) {
 	return u, err
 }
 
+// Others is how many purposes other than the given one, of whatever agent, have
+// used a value; of many purposes a few are counted.
+func (v *View) Others(of Use, purpose string) (int, error) {
+	h, err := v.note(name{known, of.Kind, of.Value})
+	p, _ := h.value.(purposesOf)
+	return p.others(purpose), err
+}
+
 // Trusted is the trusted directory.
 func (v *View) Trusted() (*Directory, error) {
 	h, err := v.note(name{kind: trust})
@@ -214,20 +221,49 @@ func (t *Tx) Read(k Key, decision uint64, labels []string, kept bool) (Place, er
 	p := Place{Key: k}
 	err := t.change(k, func(r *Run) {
 		r.read(decision, labels, kept)
-		p.run, p.position, p.vouches = r.ID, len(r.Results)-1, slices.Contains(labels, DirectoryLabel)
+		p.run, p.position, p.vouches = r.ID, len(r.Results)-1, Vouches(labels)
 	})
 	return p, err
 }
 
-// Used remembers what a purpose has used.
-func (t *Tx) Used(actor, purpose string, used []Use) error {
-	n := name{uses, actor, purpose}
+// Used remembers what a run used for a purpose.
+func (t *Tx) Used(k Key, purpose string, used []Use) error {
+	h, err := t.get(k.name())
+	if err != nil {
+		return err
+	}
+	r, _ := t.current(k, h)
+	n := name{uses, k.Actor, purpose}
+	if h, err = t.get(n); err != nil {
+		return err
+	}
+	before, _ := h.value.(*Uses)
+	next := before.with(cmp.Or(r.ID, k.Session), used)
+	if next == before {
+		return nil
+	}
+	t.s.memory.set(n, next)
+	for _, u := range used {
+		if err := t.known(u, purpose); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known remembers that a purpose used a value. That it used a tool is of no
+// use to others.
+func (t *Tx) known(u Use, purpose string) error {
+	if u.Kind == ToolUse {
+		return nil
+	}
+	n := name{known, u.Kind, u.Value}
 	h, err := t.get(n)
 	if err != nil {
 		return err
 	}
-	before, _ := h.value.(*Uses)
-	if next := before.with(used); next.Len() > before.Len() {
+	before, _ := h.value.(purposesOf)
+	if next := before.with(purpose); len(next) > len(before) {
 		t.s.memory.set(n, next)
 	}
 	return nil

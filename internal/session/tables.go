@@ -130,29 +130,25 @@ func (runTables) size(value any) int64 {
 	return n + int64(cap(r.Results))*perResult + int64(len(r.Unreported)+len(r.Chain)+len(r.Prompts))*perOther
 }
 
-// useTables keep what purposes used. Rows are only added.
+// useTables keep what purposes used.
 type useTables struct{}
 
 func (useTables) load(q querier, n name, known held) (held, error) {
-	rows, err := q.Query(`SELECT action, argument, value, version FROM purpose_use WHERE actor = $1 AND purpose = $2 AND version > $3`, n.a, n.b, int64(known.version))
+	rows, err := q.Query(`SELECT kind, value, run, again, version FROM history_use WHERE actor = $1 AND purpose = $2 AND version > $3`, n.a, n.b, int64(known.version))
 	if err != nil {
 		return held{}, err
 	}
 	defer rows.Close()
 	h := known
 	before, _ := known.value.(*Uses)
-	var more []Use
 	for rows.Next() {
-		var u Use
+		var u use
 		var version uint64
-		if err := rows.Scan(&u.Action, &u.Argument, &u.Value, &version); err != nil {
+		if err := rows.Scan(&u.Kind, &u.Value, &u.first, &u.again, &version); err != nil {
 			return held{}, err
 		}
-		more = append(more, u)
-		h.version = max(h.version, version)
-	}
-	if len(more) > 0 {
-		h.value = before.with(more)
+		before = before.put(u)
+		h.value, h.version = before, max(h.version, version)
 	}
 	return h, rows.Err()
 }
@@ -160,8 +156,9 @@ func (useTables) load(q querier, n name, known held) (held, error) {
 func (useTables) save(tx *store.Tx, n name, before, after held) error {
 	old, _ := before.value.(*Uses)
 	for _, u := range after.value.(*Uses).since(old) {
-		_, err := tx.Exec(`INSERT INTO purpose_use (actor, purpose, action, argument, value, version) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-			n.a, n.b, u.Action, u.Argument, u.Value, int64(after.version))
+		_, err := tx.Exec(`INSERT INTO history_use (actor, purpose, kind, value, run, again, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (actor, purpose, kind, value) DO UPDATE SET again = excluded.again, version = excluded.version`,
+			n.a, n.b, u.Kind, u.Value, u.first, u.again, int64(after.version))
 		if err != nil {
 			return err
 		}
@@ -170,8 +167,51 @@ func (useTables) save(tx *store.Tx, n name, before, after held) error {
 }
 
 func (useTables) size(value any) int64 {
-	const perUse = 160
+	const perUse = 192
 	return int64(value.(*Uses).Len()) * perUse
+}
+
+// knownTables keep which purposes used a value. Rows are only added.
+type knownTables struct{}
+
+func (knownTables) load(q querier, n name, known held) (held, error) {
+	rows, err := q.Query(`SELECT purpose, version FROM history_known WHERE kind = $1 AND value = $2 ORDER BY version, purpose`, n.a, n.b)
+	if err != nil {
+		return held{}, err
+	}
+	defer rows.Close()
+	var h held
+	var p purposesOf
+	for rows.Next() {
+		var purpose string
+		var version uint64
+		if err := rows.Scan(&purpose, &version); err != nil {
+			return held{}, err
+		}
+		p = append(p, purpose)
+		h = held{p, max(h.version, version)}
+	}
+	if h.version == known.version {
+		h = known
+	}
+	return h, rows.Err()
+}
+
+func (knownTables) save(tx *store.Tx, n name, before, after held) error {
+	old, _ := before.value.(purposesOf)
+	for _, purpose := range after.value.(purposesOf)[len(old):] {
+		_, err := tx.Exec(`INSERT INTO history_known (kind, value, purpose, version) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+			n.a, n.b, purpose, int64(after.version))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (knownTables) size(value any) int64 {
+	const perPurpose = 64
+	return int64(len(value.(purposesOf))) * perPurpose
 }
 
 // budgetTables keep what was spent.
