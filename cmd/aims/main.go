@@ -64,6 +64,11 @@ type cli struct {
 		List     policyListCmd     `cmd:"" help:"List the policy bundles, who had a part in them, and where they are in force."`
 		Show     policyShowCmd     `cmd:"" help:"Print the policies in force, or those of a bundle."`
 		Schema   policySchemaCmd   `cmd:"" help:"Print the Cedar schema: every action and its arguments."`
+		Guards   struct {
+			List  guardsListCmd  `cmd:"" help:"List the guards that ship."`
+			Show  guardsShowCmd  `cmd:"" help:"Print guards."`
+			Write guardsWriteCmd `cmd:"" help:"Write guards and their tests into a policy bundle, to be edited there."`
+		} `cmd:"" help:"The guards that ship: reviewed templates of policies."`
 		Replay   policyReplayCmd   `cmd:"" help:"Decide recorded calls again under other policies and list what would end otherwise."`
 		Coverage policyCoverageCmd `cmd:"" help:"Which rules decided what, and which never did."`
 		Mine     policyMineCmd     `cmd:"" help:"Propose the least privilege that covers the recorded work of a purpose."`
