@@ -49,6 +49,8 @@ type Parts struct {
 	Known func(context.Context) review.Known
 	// Servers are the names of the servers behind the gateway.
 	Servers []string
+	// Content labels what results hold; nil for nothing.
+	Content func([]byte) []string
 	// Status is the state of the installation.
 	Status func(context.Context) (Status, error)
 	// Source is the log as it is now.
@@ -81,12 +83,13 @@ func Handler(p Parts) http.Handler {
 	h := humago.New(mux, config)
 	a.keys(h)
 	a.tools(h)
-	a.agents(h)
-	a.stops(h)
 	a.approvals(h)
 	a.trust(h)
+	a.agents(h)
+	a.stops(h)
 	a.policies(h)
 	a.hindsight(h)
+	a.rehearsal(h)
 	a.receipts(h)
 	a.logView(h)
 	a.state(h)
