@@ -119,12 +119,31 @@ type prepare func(context.Context, *conn) (enforcement.Call, error)
 var done = enforcement.Outcome{Status: receipt.Succeeded}
 
 // carry connects, has the request that prepare makes decided, and forwards it.
+// While it is held it has no connection, and when it is released it is decided
+// again.
 func (x *exchange) carry(ctx context.Context, s *server, name string, ready prepare) error {
+	if goesOn, err := x.comeBack(ctx, s); err != nil || !goesOn {
+		return err
+	}
+	for {
+		refused, err := x.forward(ctx, s, name, ready)
+		if err != nil || refused == nil {
+			return err
+		}
+		if goesOn, err := x.heldUp(ctx, s, *refused); err != nil || !goesOn {
+			return err
+		}
+	}
+}
+
+// forward has a request decided and forwards it. A ruling against it is
+// returned and not yet answered.
+func (x *exchange) forward(ctx context.Context, s *server, name string, ready prepare) (refused *enforcement.Ruling, err error) {
 	waits := newPatience(s.timeout, x.cancel)
 	defer waits.end()
 	c, release, err := x.conn(ctx, s)
 	if err != nil {
-		return x.early(ctx, s, err)
+		return nil, x.early(ctx, s, err)
 	}
 	held := true
 	defer func() {
@@ -134,7 +153,7 @@ func (x *exchange) carry(ctx context.Context, s *server, name string, ready prep
 	}()
 	if x.client.modern() && !c.modern() && x.msg.Has(envelope.RequestState) {
 		waits.end() // the call has a patience of its own
-		return x.resume(ctx)
+		return nil, x.resume(ctx)
 	}
 	call, err := ready(ctx, c)
 	if errors.Is(err, upstream.ErrGone) {
@@ -146,14 +165,14 @@ func (x *exchange) carry(ctx context.Context, s *server, name string, ready prep
 		}
 	}
 	if err != nil {
-		return x.early(ctx, s, err)
+		return nil, x.early(ctx, s, err)
 	}
 	t, err := x.decide(ctx, s, name, call)
 	if err != nil {
-		return x.early(ctx, s, err)
+		return nil, x.early(ctx, s, err)
 	}
 	if !t.ruling.Allowed() {
-		return x.refused(t.ruling)
+		return &t.ruling, nil
 	}
 	waits.wait(s.timeout, errTimeout) // the server's time begins now
 	t.patience = waits
@@ -161,11 +180,11 @@ func (x *exchange) carry(ctx context.Context, s *server, name string, ready prep
 	case x.client.modern() && !c.modern() && mayAsk(x.method):
 		held = false
 		waits.end()
-		return x.detach(ctx, t, c, release)
+		return nil, x.detach(ctx, t, c, release)
 	case !x.client.modern() && c.modern() && mayAsk(x.method):
-		return x.rounds(ctx, t, c)
+		return nil, x.rounds(ctx, t, c)
 	}
-	return x.direct(ctx, t, c)
+	return nil, x.direct(ctx, t, c)
 }
 
 // mayAsk says whether a server may ask for input in the course of a method

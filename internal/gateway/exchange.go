@@ -28,6 +28,8 @@ type exchange struct {
 	header http.Header
 	remote string
 	out    *stream
+	// holdUntil is when a held call has waited long enough; zero before it does.
+	holdUntil time.Time
 	// cancel cancels the request that serve serves.
 	cancel context.CancelCauseFunc
 	// admitted finds out again who is calling, for requests that last.

@@ -64,7 +64,7 @@ func FuzzPost(f *testing.F) {
 
 // FuzzState offers any state for one that is open.
 func FuzzState(f *testing.F) {
-	s, err := newSeal()
+	s, err := newSeal(parkedPrefix)
 	must(f, err)
 	now := time.Now()
 	bound := [32]byte{1}

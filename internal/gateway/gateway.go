@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"aims/internal/enforcement"
+	"aims/internal/gateway/hold"
 	"aims/internal/gateway/upstream"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -45,6 +46,9 @@ type Config struct {
 	// the merged endpoint; a server's is found below it by its path.
 	MetadataURL string
 	Limits      Limits
+	// PublicURL is the address of this installation as people reach it, where the
+	// pages of approvals are; empty when agents are not sent there.
+	PublicURL string
 	// Version is the program's, told to agents of the merged endpoint.
 	Version string
 }
@@ -76,8 +80,12 @@ type Limits struct {
 	SessionIdle time.Duration
 	// PinAge is how old a server's list of tools may be when a call is decided.
 	PinAge time.Duration
-	// InputWait is how long a server may wait for what it asked of an agent.
+	// InputWait is how long a server may wait for what it asked of an agent, and
+	// a held call of an agent in a session for people.
 	InputWait time.Duration
+	// HoldWait is how long a held call of an agent of the stateless revision waits
+	// for people each time that the agent comes back with it.
+	HoldWait time.Duration
 	// WriteWait is how long an agent may take to read a piece of an answer.
 	WriteWait time.Duration
 	// StopGrace is how long running calls may go on when the gateway stops.
@@ -95,6 +103,7 @@ func DefaultLimits() Limits {
 		SessionIdle:  30 * time.Minute,
 		PinAge:       time.Minute,
 		InputWait:    5 * time.Minute,
+		HoldWait:     20 * time.Second,
 		WriteWait:    30 * time.Second,
 		StopGrace:    10 * time.Second,
 	}
@@ -110,6 +119,7 @@ func (l Limits) orDefault() Limits {
 	or(&l.SessionIdle, d.SessionIdle)
 	or(&l.PinAge, d.PinAge)
 	or(&l.InputWait, d.InputWait)
+	or(&l.HoldWait, d.HoldWait)
 	or(&l.WriteWait, d.WriteWait)
 	or(&l.StopGrace, d.StopGrace)
 	return l
@@ -127,8 +137,11 @@ type Parts struct {
 	Directory *identity.Directory
 	Enforcer  *enforcement.Enforcer
 	Inventory *inventory.Inventory
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Held is where held calls wait for people; nil when they never do. Close
+	// ends what waits there.
+	Held *hold.Room
+	Log  *slog.Logger
+	Now  func() time.Time
 }
 
 // Gateway serves MCP under /mcp (all servers) and /mcp/<server>.
@@ -142,6 +155,7 @@ type Gateway struct {
 	sessions sessions
 	pool     pool
 	parked   parked
+	held     heldCalls
 	running  tally
 
 	// ctx is what everything runs under that no request runs under; it ends
@@ -183,6 +197,9 @@ func New(cfg Config, parts Parts) (*Gateway, error) {
 	if err := g.parked.init(g); err != nil {
 		return nil, err
 	}
+	if err := g.held.init(); err != nil {
+		return nil, err
+	}
 	g.running.init(g.limits.Running)
 	g.wg.Go(g.sweepLoop)
 	return g, nil
@@ -209,6 +226,7 @@ func (g *Gateway) sweep(now time.Time) {
 	g.sessions.sweep(now)
 	g.pool.sweep(now)
 	g.parked.sweep(now)
+	g.held.sweep(now)
 }
 
 // errStopping is the cause of what a stop cancels.
@@ -221,6 +239,9 @@ func (g *Gateway) Close(ctx context.Context) {
 	g.closeOnce.Do(func() { close(g.closing) })
 	ctx, cancel := context.WithTimeout(ctx, g.limits.StopGrace)
 	defer cancel()
+	if g.Held != nil {
+		g.Held.Close()
+	}
 	g.parked.stop()
 	g.running.idle(ctx)
 	g.stop(errStopping)

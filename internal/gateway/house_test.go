@@ -8,11 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
+	"aims/internal/gateway/hold"
 	"aims/internal/gateway/upstream"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -36,6 +39,7 @@ type house struct {
 	enforcer  *enforcement.Enforcer
 	directory *identity.Directory
 	inventory *inventory.Inventory
+	approvals *approval.Approvals
 	gateway   *Gateway
 	url       string
 	key       string // of agent:alice
@@ -46,6 +50,7 @@ type houseOptions struct {
 	config   Config
 	policies string
 	now      func() time.Time
+	waiting  hold.Options
 	serve    func(http.Handler) string
 }
 
@@ -67,7 +72,7 @@ func newHouse(t testing.TB, o houseOptions) *house {
 		o.now = time.Now
 	}
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), known.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), known.Schema(), approval.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -84,7 +89,15 @@ func newHouse(t testing.TB, o houseOptions) *house {
 	must(t, err)
 	runs, err := known.Open(ctx, db, h.ledger, known.Options{Now: time.Now, Log: log})
 	must(t, err)
-	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, runs, enforcement.Options{Now: time.Now, Log: log})
+	h.approvals = approval.New(db, h.ledger, approval.Options{Now: time.Now, Log: log, MaxOpen: 1000, Policy: func() string {
+		if set := administration.Active(); set != nil {
+			return set.Digest()
+		}
+		return ""
+	}})
+	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: h.approvals})
+	_, err = h.inventory.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "alice", Stage: "deployed", Purposes: []string{"paying", "reading"}})
+	must(t, err)
 	for i := range o.config.Servers {
 		s := &o.config.Servers[i]
 		or(&s.ConnectTimeout, 10*time.Second)
@@ -95,7 +108,10 @@ func newHouse(t testing.TB, o houseOptions) *house {
 			s.Redact = func(line string) string { return line }
 		}
 	}
-	h.gateway, err = New(o.config, Parts{Directory: h.directory, Enforcer: h.enforcer, Inventory: h.inventory, Log: log, Now: o.now})
+	or(&o.config.PublicURL, "https://aims.example.com")
+	h.gateway, err = New(o.config, Parts{
+		Directory: h.directory, Enforcer: h.enforcer, Inventory: h.inventory, Held: hold.New(h.approvals, o.waiting), Log: log, Now: o.now,
+	})
 	must(t, err)
 	for name, err := range h.gateway.Survey(ctx) {
 		t.Logf("survey of %s: %v", name, err)
@@ -213,6 +229,49 @@ func (h *house) payload(id, name string) string {
 		}
 	}
 	return ""
+}
+
+// events are the names of the log's events that begin with one of prefixes, with
+// what they are about.
+func (h *house) events(prefixes ...string) []receipt.Event {
+	h.t.Helper()
+	var found []receipt.Event
+	for leaf, err := range h.ledger.Entries(context.Background(), 0, h.ledger.Size()) {
+		must(h.t, err)
+		if leaf.Kind != receipt.EventKind {
+			continue
+		}
+		e, err := receipt.DecodeEvent(leaf.Body)
+		must(h.t, err)
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(e.Name, p) }) {
+			found = append(found, *e)
+		}
+	}
+	return found
+}
+
+// pending is the one approval that waits for people.
+func (h *house) pending() approval.Request {
+	h.t.Helper()
+	var found []approval.Request
+	eventually(h.t, "an approval is asked for", func() bool {
+		all, _, err := h.approvals.List(context.Background(), approval.Filter{})
+		must(h.t, err)
+		found = slices.DeleteFunc(all, func(r approval.Request) bool { return r.State != approval.Pending })
+		return len(found) > 0
+	})
+	if len(found) != 1 {
+		h.t.Fatalf("%d approvals wait", len(found))
+	}
+	return found[0]
+}
+
+// vote gives a manager's word to what waits.
+func (h *house) vote(grant bool) {
+	h.t.Helper()
+	manager := aims.Actor{Type: aims.PersonType, ID: "mia"}
+	_, err := h.approvals.Vote(context.Background(), manager, []string{"manager"}, aims.NewID("rcp"), h.pending().ID, grant, "")
+	must(h.t, err)
 }
 
 func eventually(t testing.TB, what string, ok func() bool) {

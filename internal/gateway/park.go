@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -82,7 +81,7 @@ type parkedCall struct {
 
 func (p *parked) init(g *Gateway) (err error) {
 	p.g, p.calls = g, map[[16]byte]parkedCall{}
-	p.seal, err = newSeal()
+	p.seal, err = newSeal(parkedPrefix)
 	return err
 }
 
@@ -425,17 +424,15 @@ func (p *parked) sweep(now time.Time) {
 
 // take opens a state and returns its call, once.
 func (p *parked) take(state string, bound [32]byte) (*pending, error) {
-	invalid := turnedAway(http.StatusBadRequest, envelope.CodeInvalidParams, "invalid request state",
-		"the requestState is not valid for this request, was used before, or has expired")
 	t, err := p.seal.open(state, bound, p.g.Now())
 	if err != nil {
-		return nil, invalid
+		return nil, invalidState()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, ok := p.calls[t.call]
 	if !ok {
-		return nil, invalid
+		return nil, invalidState()
 	}
 	delete(p.calls, t.call)
 	return c.call, nil

@@ -24,9 +24,9 @@ type question struct {
 	key    string    // the id under which the agent sees it
 	of     *exchange // the request in whose course it came; nil for none
 	task   *task     // the call, with of
-	conn   *conn
-	id     []byte // the server's id
-	token  []byte // the server's progress token
+	conn   *conn     // nil for a question of the gateway itself, which is not decided
+	id     []byte    // the server's id
+	token  []byte    // the server's progress token
 	ruling enforcement.Ruling
 	// answer receives the agent's response, once.
 	answer func(context.Context, *envelope.Message)
@@ -164,6 +164,16 @@ func (s *session) ask(ctx context.Context, q *question, m *envelope.Message) err
 	return errAgentLeft
 }
 
+// poseOwn remembers a question of the gateway itself and returns its id.
+func (s *session) poseOwn(q *question) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastAsk++
+	q.key = "aims-" + strconv.FormatInt(s.lastAsk, 10)
+	s.asked[q.key] = q
+	return q.key
+}
+
 // closeQuestion records what came of a question; that it could not be recorded
 // is logged, because nobody is left to be told.
 func (g *Gateway) closeQuestion(ctx context.Context, q *question, o enforcement.Outcome) {
@@ -257,6 +267,9 @@ func (s *session) dropQuestions(of *exchange, why error) {
 	}
 	s.mu.Unlock()
 	for _, q := range dropped {
+		if q.conn == nil {
+			continue
+		}
 		o, _ := explain(context.Background(), q.conn.srv, why)
 		s.g.closeQuestion(context.Background(), q, o)
 	}

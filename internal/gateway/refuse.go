@@ -69,6 +69,11 @@ func unsupportedVersion(version string) *fault {
 	return f
 }
 
+func invalidState() *fault {
+	return turnedAway(http.StatusBadRequest, envelope.CodeInvalidParams, "invalid request state",
+		"the requestState is not valid for this request, was used before, or has expired")
+}
+
 func exhausted(text string) *fault {
 	return turnedAway(http.StatusTooManyRequests, codeExhausted, "too many requests at a time", text)
 }
@@ -133,6 +138,8 @@ func fromError(err error) *fault {
 type refusal struct {
 	Verdict authz.Verdict `json:"verdict"`
 	Reasons []reason      `json:"reasons"`
+	// Approval is what a held call waits for.
+	Approval string `json:"approval,omitempty"`
 }
 
 type reason struct {
@@ -142,7 +149,7 @@ type reason struct {
 }
 
 func refusalOf(r enforcement.Ruling) refusal {
-	out := refusal{Verdict: r.Verdict, Reasons: []reason{}}
+	out := refusal{Verdict: r.Verdict, Reasons: []reason{}, Approval: r.Approval}
 	if r.Cause != "" {
 		out.Reasons = append(out.Reasons, reason{Text: r.Cause})
 	}
@@ -170,7 +177,7 @@ func (r refusal) sentence(receipt string) string {
 			text = "policy " + why.Policy
 		}
 		if why.Hold != "" {
-			text += " (can be released by the role " + why.Hold + ")"
+			text = strings.TrimSuffix(text, ".") + " (can be released by the role " + why.Hold + ")"
 		}
 		if !said[text] {
 			said[text] = true
@@ -179,6 +186,9 @@ func (r refusal) sentence(receipt string) string {
 	}
 	if len(r.Reasons) == 0 {
 		b.WriteString(" Reason: no policy permits it.")
+	}
+	if r.Approval != "" {
+		b.WriteString(" Approval " + r.Approval + " was asked for: when it is granted, make the same call again.")
 	}
 	b.WriteString(" Receipt " + receipt + ".")
 	return b.String()
@@ -194,10 +204,15 @@ func (x *exchange) refused(r enforcement.Ruling) error {
 			refusal
 		}{r.Receipt, why}}
 	}
+	return x.refuseCall(why.sentence(r.Receipt), r.Receipt, why)
+}
+
+// refuseCall answers a tool call that is not executed.
+func (x *exchange) refuseCall(text, receipt string, why refusal) error {
 	result := map[string]any{
-		"content": []map[string]string{{"type": "text", "text": why.sentence(r.Receipt)}},
+		"content": []map[string]string{{"type": "text", "text": text}},
 		"isError": true,
-		"_meta":   map[string]any{metaReceipt: r.Receipt, metaRefusal: why},
+		"_meta":   map[string]any{metaReceipt: receipt, metaRefusal: why},
 	}
 	if x.client.modern() {
 		result["resultType"] = "complete"

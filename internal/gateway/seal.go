@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"aims/internal/gateway/envelope"
@@ -18,9 +19,13 @@ import (
 // between the rounds of a call: an agent can neither read nor change it, and
 // it opens only for the same agent, with the same request, before it expires.
 // Its key lives as long as the process, and so do the calls that it points to.
-type seal struct{ aead cipher.AEAD }
+type seal struct {
+	aead cipher.AEAD
+	// prefix lets people, and the gateway, see whose state it is and for what.
+	prefix string
+}
 
-func newSeal() (seal, error) {
+func newSeal(prefix string) (seal, error) {
 	var key [32]byte
 	rand.Read(key[:]) // never fails
 	block, err := aes.NewCipher(key[:])
@@ -28,11 +33,14 @@ func newSeal() (seal, error) {
 		return seal{}, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return seal{aead}, err
+	return seal{aead, prefix}, err
 }
 
-// sealPrefix lets people see whose state it is.
-const sealPrefix = "aims1."
+// The states of calls that wait for their agents, and of calls that are held.
+const (
+	parkedPrefix = "aims1."
+	heldPrefix   = "aims-hold1."
+)
 
 // ticket is what a sealed state says.
 type ticket struct {
@@ -44,16 +52,17 @@ func (s seal) close(t ticket, bound [32]byte) string {
 	var b [24]byte
 	copy(b[:16], t.call[:])
 	binary.BigEndian.PutUint64(b[16:], uint64(t.expires.UnixMilli()))
-	return sealPrefix + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, b[:], bound[:]))
+	return s.prefix + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, b[:], bound[:]))
 }
 
 var errSeal = errors.New("gateway: the state is not one of ours for this request")
 
 func (s seal) open(state string, bound [32]byte, now time.Time) (ticket, error) {
-	if len(state) > 256 || len(state) < len(sealPrefix) || state[:len(sealPrefix)] != sealPrefix {
+	inner, ours := strings.CutPrefix(state, s.prefix)
+	if len(state) > 256 || !ours {
 		return ticket{}, errSeal
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(state[len(sealPrefix):])
+	b, err := base64.RawURLEncoding.Strict().DecodeString(inner)
 	if err != nil {
 		return ticket{}, errSeal
 	}
@@ -69,7 +78,7 @@ func (s seal) open(state string, bound [32]byte, now time.Time) (ticket, error) 
 }
 
 // bound is a digest of what a retry has to have in common with the request:
-// who asks, where, and for what. The order of the arguments' members and the
+// who asks, where, in which run, and for what. The order of the arguments' members and the
 // space between them may differ.
 func (x *exchange) bound() ([32]byte, error) {
 	var arguments any
@@ -80,6 +89,6 @@ func (x *exchange) bound() ([32]byte, error) {
 	}
 	name, _ := x.msg.Text(envelope.Name)
 	uri, _ := x.msg.Text(envelope.URI)
-	b, err := json.Marshal([]any{x.principal.Actor, x.ep.path, x.method, name, uri, arguments})
+	b, err := json.Marshal([]any{x.principal.Actor, x.ep.path, x.run, x.method, name, uri, arguments})
 	return sha256.Sum256(b), err
 }

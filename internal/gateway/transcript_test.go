@@ -33,7 +33,8 @@ var update = flag.Bool("update", false, "write what is seen into the transcripts
 //     event, await (a response of the agent's), result, error; $id and $token
 //     stand for those of the request
 //   - agent: requests, each a line "METHOD path", headers, an empty line and a
-//     body; $session, $state and $question stand for what came before
+//     body; $session, $state and $question stand for what came before; GRANT
+//     and DENY are what a manager says to the call that is held
 //   - agent sees, server sees, recorded: what was seen on each side, in its
 //     order, and what the log has; made by -update
 func TestTranscripts(t *testing.T) {
@@ -76,7 +77,7 @@ func (t *tape) line(format string, args ...any) {
 	fmt.Fprintf(&t.b, format+"\n", args...)
 }
 
-var changing = regexp.MustCompile(`rcp_[0-9a-f-]{36}|aims1\.[A-Za-z0-9_-]+|\b[A-Z2-7]{26}\b`)
+var changing = regexp.MustCompile(`(rcp|apr)_[0-9a-f-]{36}|aims(1|-hold1)\.[A-Za-z0-9_-]+|sha256:[0-9a-f]{64}|\b\d{4}-\d\d-\d\dT[0-9:.]+Z|\b[A-Z2-7]{26}\b`)
 
 // naming gives what is different at every run a name.
 type naming struct {
@@ -90,8 +91,14 @@ func (n *naming) stable(s string) []byte {
 			kind := "session"
 			if strings.HasPrefix(v, "rcp_") {
 				kind = "receipt"
-			} else if strings.HasPrefix(v, "aims1.") {
+			} else if strings.HasPrefix(v, "aims") {
 				kind = "state"
+			} else if strings.HasPrefix(v, "apr_") {
+				kind = "approval"
+			} else if strings.HasPrefix(v, "sha256:") {
+				kind = "digest"
+			} else if strings.HasSuffix(v, "Z") && strings.Contains(v, "T") && strings.Contains(v, ":") {
+				kind = "time"
 			}
 			n.count[kind]++
 			n.names[v] = fmt.Sprintf("%s-%d", kind, n.count[kind])
@@ -108,10 +115,14 @@ func converse(t *testing.T, part map[string]string) []txtar.File {
 	up.on = up.act
 	// Without announcements: listening for them is no part of the conversation.
 	up.tools, up.capabilities = scriptTools, `{"tools":{},"prompts":{},"resources":{}}`
-	h := newHouse(t, houseOptions{policies: part["policy"], config: Config{Servers: []Server{serveScript(t, "s", up)}}})
+	h := newHouse(t, houseOptions{policies: part["policy"], config: Config{
+		Servers: []Server{serveScript(t, "s", up)}, Limits: Limits{HoldWait: 10 * time.Millisecond, InputWait: 20 * time.Second},
+	}})
 	up.taping.Store(true)
 	c := &conversation{h: h, tape: agent, vars: map[string]string{}}
-	for _, step := range strings.Split(part["agent"], "\n\n\n") {
+	steps := strings.Split(part["agent"], "\n\n\n")
+	for i, step := range steps {
+		c.waits = i+1 < len(steps) && isVote(strings.TrimSpace(steps[i+1]))
 		c.step(t, strings.TrimSpace(step))
 	}
 	for c.open != nil {
@@ -125,6 +136,9 @@ func converse(t *testing.T, part map[string]string) []txtar.File {
 			outcome = string(r.outcome.Status) + " " + r.outcome.Detail
 		}
 		log.line("%s %s %s: %s", r.ID, r.Method, r.Verdict, strings.TrimSpace(outcome))
+	}
+	for _, e := range h.events("session.", "approval.") {
+		log.line("%s %s", e.Name, e.Detail)
 	}
 	n := naming{names: map[string]string{}, count: map[string]int{}}
 	return []txtar.File{
@@ -142,11 +156,23 @@ type conversation struct {
 	// open is a stream in whose course the agent was asked something.
 	open *bufio.Reader
 	body io.Closer
+	// waits says that the open stream is silent until the next step.
+	waits bool
 }
+
+func isVote(step string) bool { return step == "GRANT" || step == "DENY" }
 
 func (c *conversation) step(t *testing.T, text string) {
 	head, body, _ := strings.Cut(text, "\n\n")
 	lines := strings.Split(head, "\n")
+	if isVote(head) {
+		c.tape.line("\na manager: %s", strings.ToLower(head))
+		c.h.vote(head == "GRANT")
+		if c.open != nil {
+			c.read(t)
+		}
+		return
+	}
 	method, path, _ := strings.Cut(lines[0], " ")
 	r := request{method: method, path: path, body: c.fill(body), header: map[string]string{}}
 	c.tape.line("\nagent: %s", lines[0])
@@ -166,6 +192,9 @@ func (c *conversation) step(t *testing.T, text string) {
 	answering := c.open != nil
 	if answering {
 		must(t, resp.Body.Close())
+		if c.waits {
+			return
+		}
 	} else {
 		c.open, c.body = bufio.NewReader(resp.Body), resp.Body
 	}
