@@ -31,9 +31,20 @@ type cli struct {
 		List   keysListCmd   `cmd:"" help:"List all keys."`
 		Revoke keysRevokeCmd `cmd:"" help:"End a key at once."`
 	} `cmd:"" help:"Keys of agents and people."`
-	Tools struct {
+	Agents struct {
+		List     agentsListCmd     `cmd:"" help:"List the agents that are registered, have a key or are suspended."`
+		Show     agentsShowCmd     `cmd:"" help:"Print everything about one agent."`
+		Register agentsRegisterCmd `cmd:"" help:"Register an agent with its stage, purposes and people."`
+		Change   agentsChangeCmd   `cmd:"" help:"Change a registered agent, or move it to another stage."`
+		Suspend  agentsSuspendCmd  `cmd:"" help:"Refuse whatever an agent asks from now on."`
+		Resume   agentsResumeCmd   `cmd:"" help:"End the suspension of an agent."`
+	} `cmd:"" help:"Agents, their stages and purposes."`
+	Stop   stopCmd   `cmd:"" help:"The kill switch: refuse what an agent asks, or every call to a server or to all."`
+	Resume resumeCmd `cmd:"" help:"End a stop."`
+	Tools  struct {
 		List    toolsListCmd    `cmd:"" help:"List the tools behind the gateway, and what changed in those under quarantine."`
 		Approve toolsApproveCmd `cmd:"" help:"Approve the present definition of a tool."`
+		Label   toolsLabelCmd   `cmd:"" help:"Say what a tool does, what its results carry and which arguments are sinks."`
 		Forget  toolsForgetCmd  `cmd:"" help:"Drop a tool that its server no longer lists."`
 	} `cmd:"" help:"Tools and their pins."`
 	Approvals struct {
@@ -85,9 +96,10 @@ type cli struct {
 	Payloads struct {
 		Erase payloadsEraseCmd `cmd:"" help:"Erase inputs, facts and results; the receipts stay."`
 	} `cmd:"" help:"Content beside the log."`
-	Export exportCmd `cmd:"" help:"Write the log to a directory that aims-verify reads."`
-	Verify verifyCmd `cmd:"" help:"Verify the log of a running server or of a database file."`
-	Status statusCmd `cmd:"" help:"Print the state of the server and of its controls."`
+	Export   exportCmd   `cmd:"" help:"Write the log to a directory that aims-verify reads."`
+	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
+	Rehearse rehearseCmd `cmd:"" help:"Decide recorded runs again, on state that is thrown away, and score what came of it."`
+	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls."`
 
 	Witness witnessCmd `cmd:"" help:"Run a witness that cosigns checkpoints of other logs (C2SP tlog-witness)."`
 

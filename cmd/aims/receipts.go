@@ -294,6 +294,14 @@ func (c *statusCmd) Run(ctx context.Context, std streams) error {
 	if err := t.print(std.out); err != nil {
 		return err
 	}
+	for _, v := range s.Servers {
+		if len(v.Unlisted) > 0 {
+			fmt.Fprintf(std.out, "\n%s has never listed these tools, which the configuration labels: %s\n", v.Name, strings.Join(v.Unlisted, ", "))
+		}
+	}
+	for _, stop := range s.Stops {
+		fmt.Fprintf(std.out, "\nSTOPPED: %s, %s\n", stopName(stop), stopText(stop))
+	}
 	if s.PolicyError != "" || s.Stale != "" {
 		fmt.Fprintf(std.out, "\nPOLICIES ARE NOT UP TO DATE\n%s%s\n", s.PolicyError, s.Stale)
 	}

@@ -2,11 +2,15 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"aims/internal/api"
 )
@@ -29,9 +33,10 @@ func (c *toolsListCmd) Run(ctx context.Context, std streams) error {
 	if c.JSON {
 		return printJSON(std.out, tools)
 	}
-	t := table{heading: []string{"ACTION", "STATE", "KIND", "PIN"}}
+	t := table{heading: []string{"ACTION", "STATE", "KIND", "PIN", "EFFECTS", "RESULTS", "SINKS"}}
 	for _, tool := range tools {
-		t.add(tool.Action, tool.State, toolKind(tool), shortDigest(tool.Pin))
+		t.add(tool.Action, tool.State, toolKind(tool), shortDigest(tool.Pin),
+			orDash(strings.Join(tool.Effects, ",")), orDash(strings.Join(tool.Labels, ",")), orDash(sinksText(tool.Sinks)))
 	}
 	if err := t.print(std.out); err != nil {
 		return err
@@ -72,6 +77,32 @@ func toolKind(t api.Tool) string {
 		return "destructive"
 	}
 	return "-"
+}
+
+// sinksText is the sinks of a tool as ARGUMENT=KIND, in the order of the arguments.
+func sinksText(sinks map[string]string) string {
+	var words []string
+	for _, path := range slices.Sorted(maps.Keys(sinks)) {
+		words = append(words, path+"="+sinks[path])
+	}
+	return strings.Join(words, ",")
+}
+
+// printFacts prints what policies know of a tool, and who said it.
+func printFacts(w io.Writer, t api.Tool) {
+	fmt.Fprintf(w, "  effects  %s\n  results  %s\n  sinks    %s\n",
+		orDash(strings.Join(t.Effects, ", ")), orDash(strings.Join(t.Labels, ", ")), orDash(sinksText(t.Sinks)))
+	if t.Said == nil {
+		fmt.Fprintln(w, "  nobody labelled it: all of this follows from its definition, which its server wrote")
+		return
+	}
+	by := "a person"
+	if t.Said.Source == "configuration" {
+		by = "the configuration"
+	}
+	said := "effects " + orDash(strings.Join(t.Said.Effects, ", ")) + "; results " + orDash(strings.Join(t.Said.Labels, ", ")) +
+		"; sinks " + orDash(sinksText(t.Said.Sinks))
+	fmt.Fprintf(w, "  of this %s said, on %s, about the tool of this name: %s\n", by, instant(t.Said.Changed), said)
 }
 
 // shortDigest is enough of a digest to tell two apart by eye.
@@ -125,10 +156,12 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 		}
 		for _, t := range tools {
 			if t.Name == c.Tool {
-				if pin = t.Found; pin == "" {
-					return failf(exitFailed, "%s %s is not under quarantine", c.Server, c.Tool)
+				if pin = cmp.Or(t.Found, t.Pin); t.State == api.ToolApproved && t.Explicit {
+					return failf(exitFailed, "%s %s is not under quarantine, and a person has approved it", c.Server, c.Tool)
 				}
-				printDifference(std.out, t)
+				if t.State == api.ToolQuarantined {
+					printDifference(std.out, t)
+				}
 			}
 		}
 		if pin == "" {
@@ -136,11 +169,53 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 		}
 	}
 	ask := api.Approval{Server: c.Server, Tool: c.Tool, Pin: pin}
-	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/approve", ask, nil); err != nil {
+	var done api.ToolDone
+	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/approve", ask, &done); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "%s %s is approved as %s\n", c.Server, c.Tool, shortDigest(pin))
+	fmt.Fprintf(std.out, "%s %s is approved as %s; what policies know of it now, does it still fit?\n", c.Server, c.Tool, shortDigest(pin))
+	printFacts(std.out, done.Tool)
+	_, err = fmt.Fprintf(std.out, "if not: aims tools label %s %s …\n", c.Server, c.Tool)
 	return err
+}
+
+type toolsLabelCmd struct {
+	server
+	Server string   `arg:"" help:"Name of the server."`
+	Tool   string   `arg:"" help:"Name of the tool."`
+	Effect []string `name:"effect" help:"What calls do: read, write, send, pay, credential, delete, execute; repeat for more. Replaces what was said."`
+	Label  []string `name:"label" help:"What results carry: confidential, directory, one of your own; untrusted besides, unless it is trusted. Replaces what was said."`
+	Sink   []string `name:"sink" placeholder:"ARGUMENT=KIND" help:"Kind of an argument that decides where something goes: recipient, account, url, path, repository, credential; nothing when it is none."`
+	Clear  bool     `name:"clear" help:"First take back all that was said."`
+	JSON   bool     `name:"json" help:"Print JSON."`
+}
+
+func (c *toolsLabelCmd) Run(ctx context.Context, std streams) error {
+	ask := api.Labelling{Server: c.Server, Tool: c.Tool, Effects: c.Effect, Labels: c.Label, Clear: c.Clear, Sinks: map[string]string{}}
+	for _, sink := range c.Sink {
+		path, kind, ok := strings.Cut(sink, "=")
+		if !ok {
+			return failf(exitUsage, "%q is no sink; expected ARGUMENT=KIND, or ARGUMENT= when it is none", sink)
+		}
+		ask.Sinks[path] = kind
+	}
+	if !c.Clear && len(c.Effect)+len(c.Label)+len(c.Sink) == 0 {
+		return failf(exitUsage, "nothing to say; give --effect, --label, --sink or --clear")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	var done api.ToolDone
+	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/label", ask, &done); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(std.out, done)
+	}
+	fmt.Fprintf(std.out, "%s %s: policies know of it from the next decision on [%s]\n", c.Server, c.Tool, done.Receipt)
+	printFacts(std.out, done.Tool)
+	return nil
 }
 
 type toolsForgetCmd struct {

@@ -2,6 +2,9 @@ package inventory_test
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -304,5 +307,28 @@ func TestNoProcessOverwritesWhatItHasNotSeen(t *testing.T) {
 	w.refresh(other)
 	if s, _ := other.Tool("desk", "pay"); s.Quarantined || s.Approved != good {
 		t.Errorf("the approval did not reach the other process: %+v", s)
+	}
+}
+
+// A server that floods us with tools keeps nobody from stopping it.
+func TestAFloodOfToolsDoesNotHoldTheSwitchUp(t *testing.T) {
+	w := newWorld(t, inventory.Options{})
+	var flood []inventory.Tool
+	for n := range 600 {
+		flood = append(flood, tool(fmt.Sprintf("t%d", n), "floods"))
+	}
+	done := make(chan error)
+	go func() {
+		_, err := w.Observe(context.Background(), "desk", flood)
+		done <- err
+	}()
+	for w.ledger.Size() < 20 {
+		runtime.Gosched()
+	}
+	w.must(w.StopServer(t.Context(), person, "", "desk", "it floods us"))
+	w.must(<-done)
+	at := slices.Index(w.names(), "server.stopped desk")
+	if n := len(w.names()); at < 0 || at > n/2 {
+		t.Errorf("the stop is receipt %d of %d", at, n)
 	}
 }
