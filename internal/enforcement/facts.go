@@ -81,7 +81,7 @@ func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Rec
 		})
 		return cedar.NewRecord(cedar.RecordMap{"input": f.args.input, "session": session, "matter": c.Matter.record()})
 	}
-	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run, f.uses.Len() > 0)}
+	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run, f.uses.Established())}
 	if c.Tool != "" {
 		context["tool"] = r.tool(f)
 		context["budget"] = f.spending

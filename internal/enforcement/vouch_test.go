@@ -149,12 +149,18 @@ func TestAMailboxOfSomebodyWhomTheUserNamed(t *testing.T) {
 	}
 }
 
+// A purpose has history when two runs did something alike: what the first, or
+// the present one, has done is not yet a habit to compare with.
 func TestAPurposeWithHistoryIsEstablished(t *testing.T) {
 	w, many := newHistoryWorld(t)
 	w.run(many, "a", "p1", "Read it.", "nothing")
 	f := w.facts(w.is(authz.Allow, call(many, "a", "fetch", `{}`)))
-	if !f.Context.Session.Established || !f.Context.Tool.Used {
-		t.Errorf("after a call that succeeded: %+v", f.Context.Session)
+	if f.Context.Session.Established || !f.Context.Tool.Used {
+		t.Errorf("after a call of the same run that succeeded: %+v", f.Context.Session)
+	}
+	w.run(many, "a2", "p1", "Read it.", "nothing")
+	if f = w.facts(w.is(authz.Allow, call(many, "a2", "fetch", `{}`))); !f.Context.Session.Established {
+		t.Errorf("after calls of two runs that succeeded: %+v", f.Context.Session)
 	}
 	if _, err := w.declare(enforcement.Declaration{Principal: many, Session: "b", Purpose: "p2"}); err != nil {
 		t.Fatal(err)

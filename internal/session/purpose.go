@@ -24,6 +24,8 @@ type Uses struct {
 	base map[Use]used
 	more []use // later ones, few; they go before those of base
 	n    int
+	// several says that two runs have used the same.
+	several bool
 	// merged counts how often base was replaced.
 	merged int
 }
@@ -54,6 +56,11 @@ func (u *Uses) Len() int {
 	}
 	return u.n
 }
+
+// Established says that the purpose has a history to compare with: two runs
+// have done something alike. What one run does, the first or the present one, is
+// not yet a habit.
+func (u *Uses) Established() bool { return u != nil && u.several }
 
 // Runs is how many runs used it: none, one, or two for several.
 func (u *Uses) Runs(of Use) int {
@@ -104,6 +111,7 @@ func (u *Uses) put(m use) *Uses {
 	if _, known := u.find(m.Use); !known {
 		next.n++
 	}
+	next.several = next.several || m.again
 	if i := slices.IndexFunc(next.more, func(o use) bool { return o.Use == m.Use }); i >= 0 {
 		next.more = slices.Clone(next.more)
 		next.more[i] = m

@@ -321,7 +321,7 @@ func (r *run) pass(ctx context.Context, n int, p Pass) error {
 		if i == p.RefusedAt {
 			expect = Refused
 		}
-		if err := r.anew(ctx, n, Begin{Agent: link(i), Purpose: "pass-on", Parent: "last", Prompt: "Pass it on.", Expect: expect}); err != nil {
+		if err := r.anew(ctx, n, Begin{Agent: link(i), Purpose: "pass-on", Parent: "last", Prompt: "Ask the next agent to pass it on.", Expect: expect}); err != nil {
 			return err
 		}
 	}
