@@ -221,10 +221,10 @@ func (x *exchange) comeBack(ctx context.Context, s *server) (goesOn bool, err er
 	if err != nil {
 		return false, x.waitEnded(ctx, s, h.ruling, err)
 	}
-	if goesOn, err = x.settled(ctx, h.ruling, got); goesOn {
-		err = x.restore(h)
+	if goesOn, err = x.settled(ctx, h.ruling, got); err != nil || !goesOn {
+		return false, err
 	}
-	return goesOn && err == nil, err
+	return true, x.restore(h)
 }
 
 // declined says whether the agent's user did not want to go where the call is

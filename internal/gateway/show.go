@@ -41,10 +41,13 @@ func (x *exchange) waitHere(ctx context.Context, s *server, r enforcement.Ruling
 	case err != nil:
 		return false, x.waitEnded(ctx, s, r, err)
 	}
-	if goesOn, err = x.settled(ctx, r, got); goesOn && ctx.Err() != nil {
-		err = x.waitEnded(ctx, s, r, context.Cause(ctx))
+	if goesOn, err = x.settled(ctx, r, got); err != nil || !goesOn {
+		return false, err
 	}
-	return goesOn && err == nil, err
+	if ctx.Err() != nil {
+		return false, x.waitEnded(ctx, s, r, context.Cause(ctx))
+	}
+	return true, nil
 }
 
 // show asks the agent's program to show its user where the call is released. It
