@@ -56,7 +56,7 @@ var house = map[string]room{
 
 	"internal/session":   {5, "what is known of a run: purpose, what it has read, spent and been refused; provenance of arguments", nil},
 	"internal/identity":  {5, "who is calling: agents and people, keys, tokens, roles", []string{"github.com/go-jose/go-jose/v4"}},
-	"internal/inventory": {5, "what exists: MCP servers, tools and their pins", []string{"github.com/gowebpki/jcs"}},
+	"internal/inventory": {5, "what exists: agents, MCP servers, tools with pins and labels; what of it is stopped", []string{"github.com/gowebpki/jcs"}},
 	"internal/policy":    {5, "policy administration: load, check, activate", nil},
 	"internal/approval":  {5, "a held action: bound to its exact call, who may release it, quorum, expiry, single use", []string{"github.com/gowebpki/jcs"}},
 
@@ -77,6 +77,7 @@ var house = map[string]room{
 	"internal/gateway/connect":   {7, "stdio bridge for clients that speak no HTTP", nil},
 
 	"internal/rehearsal/stage":    {6.9, "an installation that is thrown away: enforcement as live, with a clock of its own", []string{"golang.org/x/mod"}},
+	"internal/rehearsal":          {7, "decides recorded runs again, without knowing what they were", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},

@@ -130,9 +130,6 @@ type toolDetail struct {
 	SaidBefore *Labelling `json:"said_before,omitempty"`
 }
 
-// maxDetail leaves room for the rest of a receipt.
-const maxDetail = 48 << 10
-
 // event is the entry of an event receipt about a tool.
 func event(by aims.Actor, decision, name, server, tool string, detail toolDetail) (ledger.Entry, error) {
 	object := receipt.Object{Type: "tool", ID: server + "___" + strings.ToValidUTF8(tool, "\uFFFD")}
