@@ -33,6 +33,9 @@ func appendAnswer(b []byte, a answer) []byte {
 		}
 		b = append(b, '}')
 	}
+	if a.asks != nil {
+		b = a.asks.append(append(b, `,"access_request":`...))
+	}
 	b = appendReasons(b, a.ruling.Reasons)
 	b = appendObligations(b, a.ruling.Obligations)
 	if a.err != nil && !decided(a) {

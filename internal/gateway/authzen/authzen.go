@@ -11,6 +11,7 @@ package authzen
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 )
@@ -40,8 +42,10 @@ type Options struct {
 	MaxBody int64
 	// MaxEvaluations is how many evaluations one request may hold. Default 256.
 	MaxEvaluations int
-	Log            *slog.Logger
-	Now            func() time.Time // for the deadline of a slow caller
+	// Approvals are the held calls; nil when nothing can be released.
+	Approvals *approval.Approvals
+	Log       *slog.Logger
+	Now       func() time.Time // for the deadline of a slow caller
 }
 
 // API serves the decision API.
@@ -50,6 +54,7 @@ type API struct {
 	enforcer  *enforcement.Enforcer
 	o         Options
 	mux       *http.ServeMux
+	binding   [32]byte // the key of binding tokens
 }
 
 // New puts the API over directory and enforcer.
@@ -63,9 +68,13 @@ func New(d *identity.Directory, e *enforcement.Enforcer, o Options) *API {
 		o.Now = time.Now
 	}
 	a := &API{directory: d, enforcer: e, o: o, mux: http.NewServeMux()}
-	a.mux.HandleFunc("POST /access/v1/evaluation", a.serve("evaluation", a.evaluation))
-	a.mux.HandleFunc("POST /access/v1/evaluations", a.serve("evaluations", a.evaluations))
-	a.mux.HandleFunc("POST /access/v1/outcome", a.serve("outcome", a.outcome))
+	rand.Read(a.binding[:]) // never fails
+	a.mux.HandleFunc("POST /access/v1/evaluation", a.serve("evaluation", http.StatusOK, a.evaluation))
+	a.mux.HandleFunc("POST /access/v1/evaluations", a.serve("evaluations", http.StatusOK, a.evaluations))
+	a.mux.HandleFunc("POST /access/v1/outcome", a.serve("outcome", http.StatusOK, a.outcome))
+	a.mux.HandleFunc("POST /access/v1/session", a.serve("session", http.StatusOK, a.session))
+	a.mux.HandleFunc("POST /access/v1/requests", a.serve("request", http.StatusAccepted, a.request))
+	a.mux.HandleFunc("GET /access/v1/requests/{id}", a.requestStatus)
 	a.mux.HandleFunc("GET /.well-known/authzen-configuration", a.configuration)
 	return a
 }
@@ -96,7 +105,7 @@ func (c caller) mayActFor(actor aims.Actor) bool {
 }
 
 // serve authenticates, reads the body and answers with what h makes of it.
-func (a *API) serve(method string, h func(context.Context, caller, []byte) ([]byte, error)) http.HandlerFunc {
+func (a *API) serve(method string, success int, h func(context.Context, caller, []byte) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := a.handle(w, r, method, h)
 		if err != nil {
@@ -105,18 +114,15 @@ func (a *API) serve(method string, h func(context.Context, caller, []byte) ([]by
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(success)
 		w.Write(body)
 	}
 }
 
 func (a *API) handle(w http.ResponseWriter, r *http.Request, method string, h func(context.Context, caller, []byte) ([]byte, error)) ([]byte, error) {
-	c := caller{method: method, remote: remote(r)}
-	bearer, err := identity.FromHeader(r.Header.Get("Authorization"))
-	if err == nil {
-		c.Principal, err = a.directory.Authenticate(r.Context(), bearer)
-	}
+	c, err := a.authenticate(r, method)
 	if err != nil {
-		return nil, a.turnAway(r.Context(), nil, c, "credentials missing, unknown, expired or revoked", err)
+		return nil, err
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, a.turnAway(r.Context(), &c.Principal, c, "content type", aims.Errorf(aims.Invalid, nil, "expected Content-Type application/json"))
@@ -136,6 +142,18 @@ func (a *API) handle(w http.ResponseWriter, r *http.Request, method string, h fu
 		return nil, a.turnAway(r.Context(), &c.Principal, c, "malformed request", err)
 	}
 	return out, err
+}
+
+func (a *API) authenticate(r *http.Request, method string) (caller, error) {
+	c := caller{method: method, remote: remote(r)}
+	bearer, err := identity.FromHeader(r.Header.Get("Authorization"))
+	if err == nil {
+		c.Principal, err = a.directory.Authenticate(r.Context(), bearer)
+	}
+	if err != nil {
+		return c, a.turnAway(r.Context(), nil, c, "credentials missing, unknown, expired or revoked", err)
+	}
+	return c, nil
 }
 
 // bodyTimeout bounds how long a caller may take to send its request.
@@ -229,10 +247,13 @@ func remote(r *http.Request) string {
 	return host
 }
 
+// base is the address of this installation, without a path.
+func (a *API) base() string { return strings.TrimSuffix(a.o.PublicURL, "/") }
+
 // configuration is the metadata of this policy decision point (AuthZEN 1.0,
 // Policy Decision Point Metadata). It names nothing that needs a credential.
 func (a *API) configuration(w http.ResponseWriter, _ *http.Request) {
-	base := strings.TrimSuffix(a.o.PublicURL, "/")
+	base := a.base()
 	b := []byte(`{"policy_decision_point":`)
 	b = appendString(b, base)
 	b = append(b, `,"access_evaluation_endpoint":`...)
@@ -241,6 +262,12 @@ func (a *API) configuration(w http.ResponseWriter, _ *http.Request) {
 	b = appendString(b, base+"/access/v1/evaluations")
 	b = append(b, `,"aims_outcome_endpoint":`...)
 	b = appendString(b, base+"/access/v1/outcome")
+	b = append(b, `,"aims_session_endpoint":`...)
+	b = appendString(b, base+"/access/v1/session")
+	if a.o.Approvals != nil {
+		b = append(b, `,"access_request_endpoint":`...)
+		b = appendString(b, base+requestsPath)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "max-age=3600")
 	w.Write(append(b, '}'))

@@ -18,6 +18,8 @@ import (
 type answer struct {
 	ruling enforcement.Ruling
 	err    error
+	// asks is how a held call is released; nil for any other answer.
+	asks *accessRequest
 }
 
 func (a answer) allowed() bool { return a.err == nil && a.ruling.Allowed() }
@@ -167,8 +169,18 @@ func (a *API) decide(ctx context.Context, c caller, q question) answer {
 	if subject.Actor != c.Actor {
 		call.Via = c.Actor
 	}
+	if id, err := a.declare(ctx, call, q.said); err != nil {
+		return answer{ruling: enforcement.Ruling{Receipt: id}, err: err}
+	}
 	ruling, err := a.enforcer.Decide(ctx, call)
-	return answer{ruling, err}
+	if err != nil || ruling.Verdict != authz.Hold || ruling.Approval == "" || a.o.Approvals == nil {
+		return answer{ruling: ruling, err: err}
+	}
+	asks, err := a.accessRequest(ctx, subject.Actor, q, ruling.Approval)
+	if err != nil {
+		a.o.Log.Error("how a held call is released could not be said", "approval", ruling.Approval, "error", err)
+	}
+	return answer{ruling, nil, asks}
 }
 
 // subject is the principal that a question is about.
@@ -198,7 +210,7 @@ var (
 
 // callOf is a question in the words of the policies (docs/decision-api.md).
 func callOf(q question) (enforcement.Call, error) {
-	call := enforcement.Call{Session: q.session, Channel: enforcement.AuthZEN, Protocol: protocol}
+	call := enforcement.Call{Session: q.said.Session, Channel: enforcement.AuthZEN, Protocol: protocol}
 	var err error
 	if call.Input, err = arguments(q); err != nil {
 		return call, err

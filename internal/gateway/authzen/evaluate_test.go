@@ -407,7 +407,8 @@ func TestRequestIdAndMetadata(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	must(t, err)
 	want := `{"policy_decision_point":"https://aims.example","access_evaluation_endpoint":"https://aims.example/access/v1/evaluation",` +
-		`"access_evaluations_endpoint":"https://aims.example/access/v1/evaluations","aims_outcome_endpoint":"https://aims.example/access/v1/outcome"}`
+		`"access_evaluations_endpoint":"https://aims.example/access/v1/evaluations","aims_outcome_endpoint":"https://aims.example/access/v1/outcome",` +
+		`"aims_session_endpoint":"https://aims.example/access/v1/session","access_request_endpoint":"https://aims.example/access/v1/requests"}`
 	if string(body) != want || resp.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s", body)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -39,21 +40,25 @@ when { context.input has to && context.input.to == "mallory" };
 
 @id("large") @reason("Large payments need a manager.") @hold("manager")
 forbid (principal, action == Action::"payments___transfer_funds", resource)
-when { context.input.amount.greaterThan(decimal("500.0")) };
+when { context.input.amount.greaterThan(decimal("500.0")) } unless { context has approval && context.approval.roles.contains("manager") };
 
 @id("s-7") @reason("Not in this session.")
 forbid (principal, action, resource) when { context.session.id == "s-7" };
+
+@id("paying-only") @reason("This session is for reading.")
+forbid (principal, action == Action::"payments___transfer_funds", resource) when { context.session.purpose == "reading" };
 `
 
 // installation is an installation on SQLite with its decision API.
 type installation struct {
-	t        testing.TB
-	ledger   *ledger.Ledger
-	enforcer *enforcement.Enforcer
-	url      string
-	clerk    string // bearer of agent clerk-1, who is a clerk
-	other    string // bearer of agent other, who is nothing
-	pep      string // bearer of agent edge, who is a pep
+	t         testing.TB
+	ledger    *ledger.Ledger
+	enforcer  *enforcement.Enforcer
+	approvals *approval.Approvals
+	url       string
+	clerk     string // bearer of agent clerk-1, who is a clerk
+	other     string // bearer of agent other, who is nothing
+	pep       string // bearer of agent edge, who is a pep
 }
 
 func newInstallation(t testing.TB, o Options) *installation {
@@ -61,7 +66,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -78,7 +83,10 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	runs, err := session.Open(ctx, db, in.ledger, session.Options{Now: time.Now, Log: log})
 	must(t, err)
-	in.enforcer = enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log})
+	in.approvals = approval.New(db, in.ledger, approval.Options{Now: time.Now, Log: log})
+	in.enforcer = enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: in.approvals})
+	_, err = tools.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "clerk-1", Stage: "deployed", Purposes: []string{"paying", "reading"}})
+	must(t, err)
 	_, err = in.enforcer.ObserveTools(ctx, "payments", []inventory.Tool{
 		{Name: "transfer_funds", Definition: json.RawMessage(`{"name":"transfer_funds","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"to":{"type":"string"}},"required":["amount"]}}`)},
 		{Name: "list.accounts", Definition: json.RawMessage(`{"name":"list.accounts","inputSchema":{"type":"object"}}`)},
@@ -92,6 +100,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 		return secret.Reveal()
 	}
 	in.clerk, in.other, in.pep = key("clerk-1", "clerk"), key("other"), key("edge", Role)
+	o.Approvals = in.approvals
 	server := httptest.NewServer(New(directory, in.enforcer, o))
 	in.url = server.URL
 	t.Cleanup(func() {

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"aims/internal/aims"
+	"aims/internal/gateway/statement"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -187,8 +188,10 @@ func readEntity(value []byte, path, idName string) (entity, error) {
 // question is an evaluation that has been read.
 type question struct {
 	subject, action, resource entity
-	session                   string
-	arguments                 []byte // of the context; nil when absent
+	// said is what the context says of the run, named by it or not.
+	said      statement.Statement
+	session   []byte // of the context; nil when absent
+	arguments []byte // of the context; nil when absent
 }
 
 func parseQuestion(e, defaults evaluation) (question, error) {
@@ -213,10 +216,8 @@ func parseQuestion(e, defaults evaluation) (question, error) {
 	return q, members(context, "context", func(name string, v []byte) error {
 		switch name {
 		case "session":
-			var ok bool
-			if q.session, ok = unquote(v); !ok {
-				return malformedf("expected context.session to be a string")
-			}
+			q.session = v
+			return q.takeSession(v)
 		case "arguments":
 			if v[0] != '{' {
 				return malformedf("expected context.arguments to be an object")
@@ -225,6 +226,22 @@ func parseQuestion(e, defaults evaluation) (question, error) {
 		}
 		return nil
 	})
+}
+
+// takeSession takes the name of a session, or all that is said of it.
+func (q *question) takeSession(v []byte) error {
+	switch v[0] {
+	case '"':
+		q.said.Session, _ = unquote(v)
+		return nil
+	case '{':
+		var err error
+		if q.said, err = statement.Parse(v, "context.session"); err != nil {
+			return &malformed{err}
+		}
+		return nil
+	}
+	return malformedf("expected context.session to be a string or an object")
 }
 
 // elements are the elements of a JSON array, which alias it.
