@@ -531,7 +531,7 @@ func TestLifeCycleHoldsUnderAnyOrder(t *testing.T) {
 				rt.Fatal("something is in force that nobody approved")
 			}
 		}
-		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 14).Draw(rt, "steps") {
 			step(rt)
 		}
 		if got := int(w.ledger.Size()); got != receipts {
