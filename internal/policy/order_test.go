@@ -196,4 +196,3 @@ func TestConcurrentActivations(t *testing.T) {
 		t.Errorf("what decides is not what is stored: %v", err)
 	}
 }
-
