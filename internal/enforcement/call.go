@@ -157,7 +157,7 @@ func (r Ruling) Sentence() string {
 	}
 	switch {
 	case r.Verdict == authz.Hold && r.Approval != "":
-		return "held until somebody releases it: " + strings.Join(texts, "; ") +
+		return "held until somebody releases it: " + strings.TrimSuffix(strings.Join(texts, "; "), ".") +
 			". Approval " + r.Approval + " was asked for; when it is granted, make the same call again"
 	case len(texts) > 0 && r.Verdict == authz.Hold:
 		return "held until somebody releases it: " + strings.Join(texts, "; ")

@@ -264,18 +264,10 @@ func (x *exchange) restore(h heldCall) error {
 // settled says whether a held call goes on, now that its approval is not
 // pending any more, and answers it where it does not.
 func (x *exchange) settled(ctx context.Context, r enforcement.Ruling, got approval.Request) (goesOn bool, err error) {
-	var cause, text string
-	switch got.State {
-	case approval.Granted, approval.Void: // void: other policies are in force, which may not hold it
+	goesOn, cause, text := hold.Settled(got)
+	if goesOn {
 		return true, x.readmit()
-	case approval.Denied:
-		cause, text = "the held call was denied", "was denied"
-	case approval.Used:
-		cause, text = "the approval was used by another call", "released another call like this one. Make the same call again to ask anew"
-	default:
-		cause, text = "nobody released the held call in time", "ended before anybody released it. Make the same call again to ask anew"
 	}
-	text = "This request was held and not executed. Approval " + r.Approval + " " + text + "."
 	id := x.turnAway(ctx, cause)
 	if id != "" {
 		text += " Receipt " + id + "."

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"aims/internal/gateway/envelope"
+	"aims/internal/gateway/statement"
 )
 
 // Config says where the gateway is.
@@ -31,6 +32,8 @@ type Config struct {
 	URL string
 	// Key is the agent's key; empty for a gateway that lets in callers without one.
 	Key string
+	// Said is what the user says of the run, sent with every request.
+	Said statement.Statement
 	// Log takes what goes wrong; standard output carries messages only.
 	Log *slog.Logger
 	// MaxMessage is the largest message in bytes, in either direction. Default 64 MiB.

@@ -60,6 +60,7 @@ func (b *bridge) post(ctx context.Context, m *envelope.Message, sent *signal) (*
 // returns the session.
 func (b *bridge) address(h http.Header, m *envelope.Message) string {
 	b.authorize(h)
+	b.config.Said.SetHeader(h)
 	if version, ok := b.session.revision(m); ok {
 		h.Set(headerVersion, version)
 		h.Set(headerMethod, envelope.HeaderValue(m.MethodName()))

@@ -79,6 +79,24 @@ func (r *Room) Get(ctx context.Context, id string) (approval.Request, error) {
 	return r.approvals.Get(ctx, id)
 }
 
+// Settled says what becomes of a held call whose approval is not pending any
+// more: goesOn that it is to be decided again, otherwise cause and text why it
+// is refused. A call whose approval ended unused is not decided again by itself,
+// because that would ask people anew without anybody wanting it.
+func Settled(r approval.Request) (goesOn bool, cause, text string) {
+	switch r.State {
+	case approval.Granted, approval.Void: // void: other policies are in force, which may not hold it
+		return true, "", ""
+	case approval.Denied:
+		cause, text = "the held call was denied", "was denied"
+	case approval.Used:
+		cause, text = "the approval was used by another call", "released another call like this one. Make the same call again to ask anew"
+	default:
+		cause, text = "nobody released the held call in time", "ended before anybody released it. Make the same call again to ask anew"
+	}
+	return false, cause, "This request was held and not executed. Approval " + r.ID + " " + text + "."
+}
+
 func (r *Room) enter(a aims.Actor) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,8 +21,11 @@ import (
 	"strings"
 	"time"
 
+	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/enforcement"
+	"aims/internal/gateway/hold"
+	"aims/internal/gateway/statement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/receipt"
@@ -49,6 +52,10 @@ type Options struct {
 	// Inventory finds tools whose names the coding agent writes in another
 	// way; nil to do without.
 	Inventory *inventory.Inventory
+	// Held is where held calls wait for people; nil when they never do.
+	Held *hold.Room
+	// MaxWait bounds how long a caller may ask to wait. Default 10 min.
+	MaxWait time.Duration
 	// MaxBody is the largest event in bytes. Default 16 MiB.
 	MaxBody int64
 	Log     *slog.Logger
@@ -68,6 +75,7 @@ func New(d *identity.Directory, e *enforcement.Enforcer, o Options) *Endpoint {
 	o.Server = cmp.Or(o.Server, "claude-code")
 	o.Gateway = cmp.Or(o.Gateway, "aims")
 	o.MaxBody = cmp.Or(o.MaxBody, 16<<20)
+	o.MaxWait = cmp.Or(o.MaxWait, 10*time.Minute)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -134,13 +142,43 @@ func (e *Endpoint) handle(w http.ResponseWriter, r *http.Request) []byte {
 	case malformed != nil:
 		return refuse(&principal, "malformed event", malformed)
 	}
+	said, wait, err := e.asides(r, ev)
+	if err != nil {
+		return refuse(&principal, "malformed header or query", err)
+	}
 	switch ev.name {
 	case preToolUse:
-		return e.before(r.Context(), principal, ev)
+		return e.before(r, asking{principal, said, wait, refuse}, ev)
 	case postToolUse, postToolUseFailure:
 		return e.after(r.Context(), principal, ev, refuse)
 	}
-	return e.prompt(r.Context(), principal, ev)
+	return e.prompt(r.Context(), asking{principal, said, 0, refuse}, ev)
+}
+
+// asking is who asks about an event, what it says of its run, and how long it
+// waits where the event is held.
+type asking struct {
+	identity.Principal
+	said   statement.Statement
+	wait   time.Duration
+	refuse func(*identity.Principal, string, error) []byte
+}
+
+// asides reads what a caller says beside the event.
+func (e *Endpoint) asides(r *http.Request, ev event) (said statement.Statement, wait time.Duration, err error) {
+	if said, err = statement.FromHeader(r.Header); err != nil {
+		return said, 0, err
+	}
+	// The coding agent's session is the run, whatever a header calls it.
+	if said, err = said.And(statement.Statement{Session: ev.session}); err != nil {
+		return said, 0, err
+	}
+	if text := r.URL.Query().Get("wait"); text != "" {
+		if wait, err = time.ParseDuration(text); err != nil || wait < 0 {
+			return said, 0, invalidf("expected wait to be a duration such as 60s")
+		}
+	}
+	return said, min(wait, e.o.MaxWait), nil
 }
 
 func (e *Endpoint) authenticate(r *http.Request) (identity.Principal, error) {
@@ -160,15 +198,25 @@ func remote(r *http.Request) string {
 }
 
 // before decides a tool call.
-func (e *Endpoint) before(ctx context.Context, p identity.Principal, ev event) []byte {
-	call := e.call(p, ev)
+func (e *Endpoint) before(r *http.Request, who asking, ev event) []byte {
+	ctx := r.Context()
+	if id, err := e.declare(ctx, who, ""); err != nil {
+		return ev.denial(e.words(enforcement.Ruling{}, err), id)
+	}
+	call := e.call(who.Principal, ev)
 	call.Server, call.Tool = e.tool(ev.tool)
 	call.Input = ev.input
 	ruling, err := e.enforcer.Decide(ctx, call)
+	if err == nil && ruling.Verdict == authz.Hold && ruling.Approval != "" {
+		var answer []byte
+		if ruling, answer = e.held(r, who, ev, call, ruling); answer != nil {
+			return answer
+		}
+	}
 	if err != nil || !ruling.Allowed() {
 		return ev.denial(e.words(ruling, err), ruling.Receipt)
 	}
-	if ev.use != "" && !e.open.add(p.Actor, ev.key(), ruling) {
+	if ev.use != "" && !e.open.add(who.Actor, ev.key(), ruling) {
 		e.o.Log.Warn("too many tool calls wait for their outcome: one will be recorded as unreported", "receipt", ruling.Receipt)
 	}
 	return ev.permission(ruling.Receipt)
@@ -254,9 +302,13 @@ func (e *Endpoint) after(ctx context.Context, p identity.Principal, ev event, re
 	return []byte("{}")
 }
 
-// prompt decides a prompt of the user. It is done as soon as it is allowed.
-func (e *Endpoint) prompt(ctx context.Context, p identity.Principal, ev event) []byte {
-	call := e.call(p, ev)
+// prompt decides a prompt of the user. It is done as soon as it is allowed, and
+// known in the run from then on.
+func (e *Endpoint) prompt(ctx context.Context, who asking, ev event) []byte {
+	if id, err := e.declare(ctx, who, ""); err != nil {
+		return ev.denial(e.words(enforcement.Ruling{}, err), id)
+	}
+	call := e.call(who.Principal, ev)
 	call.Server, call.Tool, call.Input = e.o.Server, PromptTool, ev.promptInput()
 	ruling, err := e.enforcer.Decide(ctx, call)
 	if err != nil || !ruling.Allowed() {
@@ -264,6 +316,10 @@ func (e *Endpoint) prompt(ctx context.Context, p identity.Principal, ev event) [
 	}
 	if err := e.enforcer.Close(ctx, ruling, enforcement.Outcome{Status: receipt.Succeeded}); err != nil {
 		e.o.Log.Error("the outcome of a prompt could not be recorded", "receipt", ruling.Receipt, "error", err)
+	}
+	prompt, _ := unquote(ev.prompt) // it was read before
+	if id, err := e.declare(ctx, who, prompt); err != nil {
+		return ev.denial(e.words(enforcement.Ruling{}, err), id)
 	}
 	return []byte(`{"hookSpecificOutput":{"hookEventName":"UserPromptSubmit"}}`)
 }

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/approval"
 	"aims/internal/enforcement"
+	"aims/internal/gateway/hold"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -35,13 +37,16 @@ when { context.input.command like "*rm -rf*" };
 @id("no-secrets") @reason("Secrets stay out of prompts.") forbid (principal, action == Action::"claude-code___UserPromptSubmit", resource)
 when { context.input.prompt like "*BEGIN PRIVATE KEY*" };
 @id("push") @reason("A maintainer looks first.") @hold("maintainer") forbid (principal, action == Action::"claude-code___Bash", resource)
-when { context.input.command like "git push*" };
+when { context.input.command like "git push*" } unless { context has approval && context.approval.roles.contains("maintainer") };
+@id("purpose") @reason("Only for maintaining.") forbid (principal, action == Action::"claude-code___Bash", resource)
+when { context.input.command like "make*" } unless { context.session.purpose == "maintaining" && context.session.prompted };
 `
 
 type installation struct {
 	t         testing.TB
 	ledger    *ledger.Ledger
 	directory *identity.Directory
+	approvals *approval.Approvals
 	endpoint  *Endpoint
 	url       string
 	key       string // of agent coder-1
@@ -52,7 +57,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
 	db, err := sqlite.Open(ctx, filepath.Join(t.TempDir(), "aims.db"), time.Now,
-		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema())
+		ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema())
 	must(t, err)
 	private, _, err := note.GenerateKey(nil, "example.org/log")
 	must(t, err)
@@ -69,7 +74,10 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	runs, err := session.Open(ctx, db, in.ledger, session.Options{Now: time.Now, Log: log})
 	must(t, err)
-	enforcer := enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log})
+	in.approvals = approval.New(db, in.ledger, approval.Options{Now: time.Now, Log: log})
+	enforcer := enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: in.approvals})
+	_, err = tools.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "coder-1", Stage: "deployed", Purposes: []string{"maintaining"}})
+	must(t, err)
 	for server, names := range map[string][]string{"claude-code": {"Bash command", "UserPromptSubmit prompt"}, "payments": {"list.accounts x", "pay x", "a.b x", "a/b x"}} {
 		var listed []inventory.Tool
 		for _, n := range names {
@@ -86,6 +94,9 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	in.key = in.newKey("coder-1", "coder")
 	o.Inventory = tools
+	if o.Held == nil {
+		o.Held = hold.New(in.approvals, hold.Options{})
+	}
 	in.endpoint = New(in.directory, enforcer, o)
 	server := httptest.NewServer(in.endpoint)
 	in.url = server.URL
@@ -138,12 +149,16 @@ func (in *installation) post(key, body string) answer {
 	return a
 }
 
-// last is the newest leaf.
+// last is the newest leaf that is no event.
 func (in *installation) last() ledger.Leaf {
 	in.t.Helper()
-	leaf, err := in.ledger.Entry(in.t.Context(), in.ledger.Size()-1)
-	must(in.t, err)
-	return leaf
+	for i := in.ledger.Size(); ; i-- {
+		leaf, err := in.ledger.Entry(in.t.Context(), i-1)
+		must(in.t, err)
+		if leaf.Kind != receipt.EventKind {
+			return leaf
+		}
+	}
 }
 
 func (in *installation) payloads(index uint64) map[string]string {
@@ -170,7 +185,7 @@ func TestToolCall(t *testing.T) {
 	}{
 		"allowed":                           {"Bash", `{"command":"ls"}`, "allow", "aims allows it (rcp_", "claude-code___Bash"},
 		"forbidden":                         {"Bash", `{"command":"rm -rf /"}`, "deny", "aims: denied: Nothing is deleted. (rcp_", "claude-code___Bash"},
-		"held":                              {"Bash", `{"command":"git push"}`, "deny", "aims: held until somebody releases it: A maintainer looks first. (rcp_", "claude-code___Bash"},
+		"held":                              {"Bash", `{"command":"git push"}`, "deny", "aims: held until somebody releases it: A maintainer looks first. Approval apr_", "claude-code___Bash"},
 		"arguments that do not fit":         {"Bash", `{"command":7}`, "deny", "aims: argument command: expected", "claude-code___Bash"},
 		"a tool that nobody declared":       {"Write", `{}`, "deny", "aims: there is no such tool (rcp_", "claude-code___Write"},
 		"a tool of a server":                {"mcp__payments__pay", `{}`, "allow", "aims allows it", "payments___pay"},

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"aims/internal/gateway/statement"
 )
 
 // Config says where the command finds the server.
@@ -23,6 +25,10 @@ type Config struct {
 	// hook in Claude Code's settings, because a hook that times out there lets
 	// the action through. Default 20 s.
 	Timeout time.Duration
+	// Wait is how much longer a held call may take, for people to release it.
+	Wait time.Duration
+	// Said is what the user says of the agent's run.
+	Said statement.Statement
 	// MaxInput is the largest event in bytes. Default 16 MiB.
 	MaxInput int64
 }
@@ -46,7 +52,7 @@ func Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, c Confi
 			code = blocked(stderr, ev, fmt.Errorf("the hook failed: %v", p))
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, 20*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, 20*time.Second)+c.Wait)
 	defer cancel()
 	endpoint, err := c.endpoint()
 	if err != nil {
@@ -59,7 +65,7 @@ func Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, c Confi
 	if ev, err = parseEvent(input); err != nil {
 		return blocked(stderr, ev, fmt.Errorf("the event of the coding agent cannot be read: %w", err))
 	}
-	answer, err := ask(ctx, endpoint, c.Key, input)
+	answer, err := ask(ctx, endpoint, c, input)
 	if err != nil {
 		return blocked(stderr, ev, err)
 	}
@@ -92,7 +98,11 @@ func (c Config) endpoint() (string, error) {
 	if strings.ContainsFunc(c.Key, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return "", errors.New("the key holds characters that no key has")
 	}
-	return strings.TrimSuffix(c.URL, "/") + Pattern, nil
+	endpoint := strings.TrimSuffix(c.URL, "/") + Pattern
+	if c.Wait > 0 {
+		endpoint += "?wait=" + c.Wait.String()
+	}
+	return endpoint, nil
 }
 
 // readInput reads the event, which an agent that hangs may never end.
@@ -126,13 +136,14 @@ func readInput(ctx context.Context, stdin io.Reader, limit int64) ([]byte, error
 }
 
 // ask posts the event and returns the server's answer.
-func ask(ctx context.Context, endpoint, key string, input []byte) ([]byte, error) {
+func ask(ctx context.Context, endpoint string, c Config, input []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(input))
 	if err != nil {
 		return nil, errors.New("the server's address cannot be used")
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Authorization", "Bearer "+c.Key)
+	c.Said.SetHeader(req.Header)
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // the key is for this address only
 	}}
