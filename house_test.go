@@ -28,6 +28,7 @@ var house = map[string]room{
 	"authz":              {0, "words of an access decision as AuthZEN 1.0 names them", nil},
 	"internal/aims":      {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
 	"internal/leaf":      {0, "the leaves of a JSON document, without escapes, each with its place", nil},
+	"internal/content":   {1, "labels what tools return: secrets, personal data, hidden characters", []string{"github.com/zricethezav/gitleaks/v8", "github.com/BobuSumisu/aho-corasick"}},
 	"internal/lookalike": {0, "the characters that deceive a reader: unseen ones, and letters that look like others", nil},
 
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",

@@ -98,7 +98,7 @@ type cli struct {
 	} `cmd:"" help:"Content beside the log."`
 	Export   exportCmd   `cmd:"" help:"Write the log to a directory that aims-verify reads."`
 	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
-	Rehearse rehearseCmd `cmd:"" help:"Decide recorded runs again, on state that is thrown away, and score what came of it."`
+	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
 	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls."`
 
 	Witness witnessCmd `cmd:"" help:"Run a witness that cosigns checkpoints of other logs (C2SP tlog-witness)."`

@@ -15,17 +15,43 @@ import (
 )
 
 type rehearseCmd struct {
-	Trajectories string             `name:"trajectories" required:"" type:"existingdir" help:"Directory of recorded runs, one file for each model."`
-	Labels       string             `name:"labels" required:"" type:"existingdir" help:"Directory of what the runs were. Only the score reads it."`
-	Tools        string             `name:"tools" required:"" type:"existingdir" help:"Directory of the tools that the runs had, one file for each suite."`
-	Protocol     rehearsal.Protocol `name:"protocol" required:"" enum:"cold,warm" help:"History that is granted: cold, of other purposes; warm, also of other models for the same one."`
-	Models       []string           `name:"models" placeholder:"MODEL" help:"Only runs of these models; the five of the headline, or all, without it."`
-	Policies     string             `name:"policies" type:"existingdir" help:"Policy bundle to try; the guards that ship without it."`
-	Curve        bool               `name:"curve" help:"Show what each rule buys."`
-	JSON         bool               `name:"json" help:"Print JSON."`
+	server
+	Policies  string `name:"policies" type:"existingdir" help:"Policy bundle to try; the guards that ship without it."`
+	Scenarios string `name:"scenarios" type:"existingdir" help:"Directory of further scenarios, ASI01/<name>.yaml to ASI10/<name>.yaml."`
+	Active    bool   `name:"active" help:"Have the server play the scenarios against the policies in force."`
+	Record    bool   `name:"record" help:"With --active: record the result in the log."`
+
+	Trajectories string             `name:"trajectories" type:"existingdir" group:"Recorded runs:" help:"Directory of recorded runs, one file for each model."`
+	Labels       string             `name:"labels" type:"existingdir" group:"Recorded runs:" help:"Directory of what the runs were. Only the score reads it."`
+	Tools        string             `name:"tools" type:"existingdir" group:"Recorded runs:" help:"Directory of the tools that the runs had, one file for each suite."`
+	Protocol     rehearsal.Protocol `name:"protocol" group:"Recorded runs:" help:"History that is granted: cold, of other purposes; warm, also of other models for the same one."`
+	Models       []string           `name:"models" placeholder:"MODEL" group:"Recorded runs:" help:"Only runs of these models; the five of the headline, or all, without it."`
+	Curve        bool               `name:"curve" group:"Recorded runs:" help:"Show what each rule buys."`
+
+	JSON bool `name:"json" help:"Print JSON."`
 }
 
 func (c *rehearseCmd) Run(ctx context.Context, std streams) error {
+	recorded := c.Trajectories != "" || c.Labels != "" || c.Tools != "" || c.Protocol != "" || c.Curve || len(c.Models) > 0
+	switch {
+	case c.Record && !c.Active:
+		return failf(exitUsage, "--record goes with --active: only what the server plays against its own policies is recorded")
+	case c.Active && (c.Policies != "" || recorded):
+		return failf(exitUsage, "--active plays the scenarios against the policies in force: it goes with neither --policies nor recorded runs")
+	case !recorded:
+		return threats{policies: c.Policies, more: c.Scenarios, active: c.Active, record: c.Record, asJSON: c.JSON}.run(ctx, std, c.server)
+	case c.Scenarios != "":
+		return failf(exitUsage, "--scenarios does not go with recorded runs")
+	case c.Trajectories == "" || c.Labels == "" || c.Tools == "":
+		return failf(exitUsage, "recorded runs need --trajectories, --labels, --tools and --protocol")
+	case c.Protocol != rehearsal.Cold && c.Protocol != rehearsal.Warm:
+		return failf(exitUsage, "--protocol is %q; expected cold or warm", c.Protocol)
+	}
+	return c.replay(ctx, std)
+}
+
+// replay decides recorded runs again and scores what came of it.
+func (c *rehearseCmd) replay(ctx context.Context, std streams) error {
 	r, labels, err := c.load()
 	if err != nil {
 		return withCode(exitUsage, err)

@@ -15,8 +15,10 @@ import (
 	"aims/internal/aims"
 	"aims/internal/api"
 	"aims/internal/approval"
+	"aims/internal/content"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
+	"aims/internal/gateway/hold"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -49,6 +51,8 @@ type App struct {
 	inventory *inventory.Inventory
 	policies  *policy.Administration
 	approvals *approval.Approvals
+	held      *hold.Room // where calls wait for them
+	content   *content.Checker
 	notifier  *notify.Notifier
 	untold    untold
 	sessions  *session.Sessions

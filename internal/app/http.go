@@ -13,6 +13,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/api"
 	"aims/internal/gateway/authzen"
+	"aims/internal/gateway/hold"
 	"aims/internal/gateway/hook"
 	"aims/internal/identity"
 	"aims/internal/policy"
@@ -57,11 +58,14 @@ func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", a.gateway)
 	mux.Handle("/mcp/", a.gateway)
-	decisions := authzen.New(a.directory, a.enforcer, authzen.Options{PublicURL: a.cfg.PublicURL, MaxBody: a.cfg.Limits.RequestBytes, Log: a.log})
+	decisions := authzen.New(a.directory, a.enforcer, authzen.Options{
+		PublicURL: a.cfg.PublicURL, MaxBody: a.cfg.Limits.RequestBytes, Approvals: a.approvals, Log: a.log,
+	})
 	for _, pattern := range authzen.Patterns() {
 		mux.Handle(pattern, timed(decisions))
 	}
-	mux.Handle(hook.Pattern, hook.New(a.directory, a.enforcer, hook.Options{Inventory: a.inventory, Log: a.log, Now: a.now}))
+	mux.Handle(hook.Pattern, hook.New(a.directory, a.enforcer, hook.Options{Inventory: a.inventory, Held: a.held, Log: a.log, Now: a.now}))
+	mux.HandleFunc("GET "+hold.Path, hold.Page)
 	if a.cfg.OAuth != nil {
 		mux.HandleFunc("GET "+metadataPath+"/mcp", a.resourceMetadata)
 		mux.HandleFunc("GET "+metadataPath+"/mcp/{server}", a.resourceMetadata)
@@ -165,7 +169,7 @@ func (a *App) api() http.Handler {
 	return api.Handler(api.Parts{
 		Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
 		PolicyDir: a.directoryBundle, Activate: a.activate, Released: a.released, Known: a.known, Status: a.status, Source: a.Source,
-		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(),
+		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(), Content: a.content.Labels,
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/approval"
+	"aims/internal/content"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
 	"aims/internal/gateway/upstream"
@@ -119,10 +120,13 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	if err != nil {
 		return err
 	}
+	if a.content, err = content.New(content.Limits{}); err != nil {
+		return err
+	}
 	a.openApprovals()
 	a.enforcer = enforcement.New(a.ledger, a.inventory, a.policies, a.sessions, enforcement.Options{
 		Now: a.now, Log: a.log, Redactor: redactor, ReportWithin: time.Duration(a.cfg.Limits.OutcomeTimeout),
-		Approvals: a.approvals,
+		Approvals: a.approvals, Content: a.content.Labels,
 	})
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
@@ -176,9 +180,10 @@ func (c *Config) secrets() []identity.Secret {
 func (a *App) openGateway(redactor *identity.Redactor) error {
 	cfg := gateway.Config{
 		Extensions: a.cfg.Extensions, Anonymous: a.cfg.AnonymousAgent, Origins: a.cfg.Origins,
-		Version: a.version.Version,
+		PublicURL: a.cfg.PublicURL, Version: a.version.Version,
 		Limits: gateway.Limits{
 			RequestBytes: a.cfg.Limits.RequestBytes, StopGrace: time.Duration(a.cfg.Limits.StopTimeout) / 2,
+			HoldWait: time.Duration(a.cfg.Approvals.Wait),
 		},
 	}
 	if host := a.cfg.publicHost(); host != "" {
@@ -194,7 +199,7 @@ func (a *App) openGateway(redactor *identity.Redactor) error {
 	}
 	var err error
 	a.gateway, err = gateway.New(cfg, gateway.Parts{
-		Directory: a.directory, Enforcer: a.enforcer, Inventory: a.inventory, Log: a.log, Now: a.now,
+		Directory: a.directory, Enforcer: a.enforcer, Inventory: a.inventory, Held: a.held, Log: a.log, Now: a.now,
 	})
 	if err != nil {
 		return err

@@ -161,14 +161,14 @@ func (r Rehearsal) play(ctx context.Context, w world, sc Scenario) (result Resul
 func (r *Result) judge(steps []StepResult) {
 	r.Steps = steps
 	for _, s := range steps {
-		if !s.asExpected() {
+		if !s.AsExpected() {
 			r.AsExpected = false
 		}
 		if !s.Attack {
 			continue
 		}
 		r.Attacks++
-		if s.Got == Denied || s.Got == Held {
+		if s.Got != Allowed {
 			r.Stopped++
 		}
 	}

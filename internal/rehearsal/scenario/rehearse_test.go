@@ -4,7 +4,9 @@ import (
 	"testing"
 
 	"aims/internal/assessment"
+	"aims/internal/content"
 	"aims/internal/policy/bundle"
+	"aims/internal/policy/guards"
 	"aims/internal/rehearsal/scenario"
 	"aims/pdp"
 )
@@ -42,13 +44,50 @@ func TestWithoutGuards(t *testing.T) {
 	for _, r := range report.Residual {
 		levels[r.ID] = r.Level
 	}
-	for _, id := range []string{"wider-by-delegation", "forged-delegation"} {
-		if levels[id] != assessment.Held && levels[id] != assessment.Untested {
-			t.Errorf("%s is %s; delegation does not depend on policies", id, levels[id])
-		}
+	if levels["wider-by-delegation"] != assessment.Held {
+		t.Errorf("wider-by-delegation is %s; delegation does not depend on guards", levels["wider-by-delegation"])
 	}
 	if levels["payee-chosen-by-content"] != assessment.Open {
 		t.Errorf("payee-chosen-by-content is %s without guards", levels["payee-chosen-by-content"])
+	}
+}
+
+// With the guards that ship, every scenario ends as it must: no act of an
+// attacker gets through, and the ordinary work beside it does.
+func TestGuardsHold(t *testing.T) {
+	files, err := guards.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bundle.New(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checker, err := content.New(content.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := scenario.Rehearse(t.Context(), scenario.Rehearsal{Scenarios: library(t), Threats: assessment.Library(), Bundle: b, Content: checker.Labels})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.Results {
+		for _, s := range r.Steps {
+			if !s.AsExpected() {
+				t.Errorf("%s, step %d, %s: %s, must be %s %v %s", r.Scenario, s.Step, s.What, s.Got, s.Expected, s.Policies, s.Cause)
+			}
+		}
+	}
+	for _, left := range report.Residual {
+		if left.Level != assessment.Held {
+			t.Errorf("%s is %s: %v", left.ID, left.Level, left.Through)
+		}
+		if len(left.Untreated) > 0 {
+			t.Errorf("%s should be treated by %v, which is no rule of the guards or the house", left.ID, left.Untreated)
+		}
+	}
+	if report.Attacks < 60 || report.Stopped != report.Attacks {
+		t.Errorf("%d of %d acts of attackers were stopped", report.Stopped, report.Attacks)
 	}
 }
 

@@ -36,8 +36,8 @@ type StepResult struct {
 	Cause    string   `json:"cause,omitempty"`
 }
 
-// asExpected says that a step ended as the scenario says.
-func (r StepResult) asExpected() bool {
+// AsExpected says that a step ended as the scenario says.
+func (r StepResult) AsExpected() bool {
 	return r.Expected == r.Got || r.Expected == Stopped && (r.Got == Denied || r.Got == Held)
 }
 
@@ -146,9 +146,10 @@ func (r *run) happen(ctx context.Context, step Step) error {
 	return errors.New("the step is none of those that can be played")
 }
 
-// note records what became of a declaration, or of what a person said.
+// note records what became of a declaration, or of what a person said. One
+// that must be refused is an act of the attacker.
 func (r *run) note(n int, what string, err error, expected Expectation) {
-	result := StepResult{Step: n, What: what, Expected: expected, Got: Allowed}
+	result := StepResult{Step: n, What: what, Attack: expected == Refused, Expected: expected, Got: Allowed}
 	if err != nil {
 		result.Got = Refused
 		_, result.Cause = aims.Public(err)
