@@ -66,7 +66,7 @@ func TestRehearseForPeople(t *testing.T) {
 		t.Errorf("%d %s\n%s", code, errors, out)
 	}
 	out, errors, code = rehearsed(t, "--protocol", "cold", "--curve")
-	if code != exitDone || !strings.Contains(out, "all but guard-sink") || !strings.Contains(out, "no policy") {
+	if code != exitDone || !strings.Contains(out, "all but guard-sink") || !strings.Contains(out, "no guard") {
 		t.Errorf("%d %s\n%s", code, errors, out)
 	}
 	if _, errors, code = rehearsed(t, "--protocol", "cold", "--models", "omega"); code != exitUsage || !strings.Contains(errors, "omega") {

@@ -42,7 +42,7 @@ func Curve(policies []pdp.Source) ([]Variant, error) {
 	if err != nil {
 		return nil, err
 	}
-	variants := []Variant{{Name: "no policy"}}
+	variants := []Variant{{Name: "no guard"}}
 	add := func(name string, rules ...rule) {
 		v := Variant{Name: name}
 		for _, r := range rules {

@@ -339,7 +339,7 @@ func TestTheCurveTakesRulesInAndOutOneAtATime(t *testing.T) {
 		names = append(names, v.Name)
 	}
 	want := []string{
-		"no policy", "+ guard-intent", "+ guard-new-tool", "+ guard-sink",
+		"no guard", "+ guard-intent", "+ guard-new-tool", "+ guard-sink",
 		"all but guard-intent", "all but guard-new-tool", "all but guard-sink",
 		"all, without-named-mailbox", "all, without-known-host without-named-mailbox",
 		"all, without-known-elsewhere without-known-host without-named-mailbox",
