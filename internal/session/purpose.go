@@ -133,6 +133,9 @@ func (u *Uses) put(m use) *Uses {
 // since are those that before, from which u was made, does not have or has otherwise.
 func (u *Uses) since(before *Uses) []use {
 	var more []use
+	if u == before {
+		return nil
+	}
 	add := func(m use) {
 		if old, had := before.find(m.Use); !had || old != m.used {
 			more = append(more, m)
