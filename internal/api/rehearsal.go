@@ -103,7 +103,7 @@ func scenarios(more []ScenarioFile) ([]scenario.Scenario, error) {
 	for _, f := range more {
 		s, err := scenario.Parse(f.Name, []byte(f.Text))
 		if err != nil {
-			return nil, aims.Errorf(aims.Invalid, err, "%v", err)
+			return nil, aims.Errorf(aims.Invalid, nil, "%v", err)
 		}
 		list = append(list, s)
 	}

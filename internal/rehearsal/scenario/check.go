@@ -9,14 +9,6 @@ import (
 	"aims/internal/strict"
 )
 
-func firstOf(e *strict.Error) string {
-	text := e.Problems[0].String()
-	if more := len(e.Problems) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more)", more)
-	}
-	return text
-}
-
 func at(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }
 
 // kinds are the kinds of a step, of which it has one.

@@ -109,11 +109,7 @@ func Rehearse(ctx context.Context, r Rehearsal) (Report, error) {
 }
 
 func unplayable(s Scenario, err error) error {
-	_, text := aims.Public(err)
-	if code, _ := aims.Public(err); code == aims.Internal {
-		text = err.Error()
-	}
-	return aims.Errorf(aims.Invalid, err, "the scenario %s cannot be played: %s", s.Name, text)
+	return aims.Errorf(aims.Invalid, err, "the scenario %s cannot be played", s.Name)
 }
 
 // play plays one scenario.

@@ -188,7 +188,7 @@ const (
 )
 
 // Load reads the scenarios of a directory: <OWASP id>/<name>.yaml. It fails
-// with aims.Invalid, and a *strict.Error with the places beneath.
+// with aims.Invalid, and says all places.
 func Load(root fs.FS) ([]Scenario, error) {
 	files, err := fs.Glob(root, "*/*.yaml")
 	if err != nil {
@@ -222,8 +222,7 @@ func Load(root fs.FS) ([]Scenario, error) {
 		list = append(list, s)
 	}
 	if len(problems) > 0 {
-		e := &strict.Error{Problems: problems}
-		return nil, aims.Errorf(aims.Invalid, e, "%s", firstOf(e))
+		return nil, aims.Errorf(aims.Invalid, nil, "%s", (&strict.Error{Problems: problems}).Error())
 	}
 	return list, nil
 }
