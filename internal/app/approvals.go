@@ -9,6 +9,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/approval"
+	"aims/internal/gateway/hold"
 	"aims/internal/ledger"
 	"aims/internal/notify"
 	"aims/internal/store"
@@ -22,6 +23,7 @@ func (a *App) openApprovals() {
 	a.approvals = approval.New(a.db, a.ledger, approval.Options{
 		Expiry: time.Duration(a.cfg.Approvals.Expiry), MaxOpen: int(a.cfg.Approvals.MaxOpenPerAgent), Policy: a.policyInForce, Now: a.now, Log: a.log,
 	})
+	a.held = hold.New(a.approvals, hold.Options{})
 }
 
 // policyInForce is the digest of the active set, empty for none.
@@ -68,7 +70,7 @@ func (a *App) messageOf(r approval.Request) notify.Message {
 	if r.Purpose != "" {
 		who += ", purpose " + r.Purpose
 	}
-	link := a.cfg.PublicURL + "/approvals/" + r.ID
+	link := hold.URL(a.cfg.PublicURL, r.ID)
 	var b strings.Builder
 	for _, line := range []string{
 		"who:   " + who,

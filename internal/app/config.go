@@ -190,6 +190,9 @@ type Approvals struct {
 	// unused, or were denied and would still wait: beyond it a call that would be
 	// held is refused and nobody is asked. Default 20.
 	MaxOpenPerAgent int64 `yaml:"max_open_per_agent"`
+	// Wait is how long a held call waits each time that its agent comes back with
+	// it, before the agent is sent away again. Default 20 s.
+	Wait Duration `yaml:"wait"`
 }
 
 // Notification is one way to tell people: a webhook, mail or a chat service.
@@ -275,6 +278,7 @@ const (
 	defaultStopTimeout    = 10 * time.Second
 	defaultExpiry         = 15 * time.Minute
 	defaultMaxOpen        = 20
+	defaultHoldWait       = 20 * time.Second
 )
 
 func (c *Config) setDefaults() {
@@ -305,6 +309,7 @@ func (c *Config) setDefaults() {
 	defaultTo(&c.Limits.StopTimeout, Duration(defaultStopTimeout))
 	defaultTo(&c.Approvals.Expiry, Duration(defaultExpiry))
 	defaultTo(&c.Approvals.MaxOpenPerAgent, defaultMaxOpen)
+	defaultTo(&c.Approvals.Wait, Duration(defaultHoldWait))
 	for _, n := range c.Notifications {
 		if n.Mail != nil {
 			defaultTo(&n.Mail.TLS, notify.StartTLS)

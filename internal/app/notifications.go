@@ -24,12 +24,19 @@ var (
 // remember what it was for.
 const maxExpiry = 31 * 24 * time.Hour
 
+// maxHoldWait bounds how long one request of an agent may wait: clients and
+// proxies give up after a few minutes.
+const maxHoldWait = 10 * time.Minute
+
 func (r *reader) validateNotifications(ctx context.Context, c *Config) {
 	if e := time.Duration(c.Approvals.Expiry); e < time.Second || e > maxExpiry {
 		r.at("approvals.expiry", "%s; expected between 1s and %s", e, maxExpiry)
 	}
 	if n := c.Approvals.MaxOpenPerAgent; n < 1 || n > 10_000 {
 		r.at("approvals.max_open_per_agent", "%d; expected between 1 and 10000", n)
+	}
+	if w := time.Duration(c.Approvals.Wait); w < time.Millisecond || w > maxHoldWait {
+		r.at("approvals.wait", "%s; expected between 1ms and %s", w, maxHoldWait)
 	}
 	seen := map[string]bool{}
 	for i := range c.Notifications {
