@@ -20,8 +20,9 @@ const allowed = authz.Allow
 
 // agent is a scripted MCP client. It knows the gateway as any MCP server.
 type agent struct {
-	session *mcp.ClientSession
-	manage  *api.Client // looks up receipts, for the screen
+	session   *mcp.ClientSession
+	manage    *api.Client // looks up receipts, for the screen
+	treasurer *api.Client // a person, who releases what is held
 }
 
 // bearer adds the agent's key to each request.
@@ -33,7 +34,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func connectAgent(ctx context.Context, endpoint, key string, manage *api.Client) (*agent, error) {
+func connectAgent(ctx context.Context, endpoint, key string, manage, treasurer *api.Client) (*agent, error) {
 	client := mcp.NewClient(&mcp.Implementation{Name: "bookkeeper", Version: "1.0.0"}, nil)
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
 		Endpoint: endpoint, HTTPClient: &http.Client{Transport: bearer{key}},
@@ -41,7 +42,20 @@ func connectAgent(ctx context.Context, endpoint, key string, manage *api.Client)
 	if err != nil {
 		return nil, fmt.Errorf("the agent cannot connect to %s: %w", endpoint, err)
 	}
-	return &agent{session, manage}, nil
+	return &agent{session, manage, treasurer}, nil
+}
+
+// grant has the treasurer grant the call that waits, and is its id.
+func (a *agent) grant(ctx context.Context) (string, error) {
+	var page api.ApprovalPage
+	if err := a.treasurer.Do(ctx, http.MethodGet, "/api/v1/approvals", nil, &page); err != nil {
+		return "", err
+	}
+	if len(page.Approvals) == 0 {
+		return "", errors.New("no call waits for anybody")
+	}
+	id := page.Approvals[0].ID
+	return id, a.treasurer.Do(ctx, http.MethodPost, "/api/v1/approvals/"+url.PathEscape(id)+"/grant", api.ApprovalNote{Note: "rent of November"}, nil)
 }
 
 // observed is what the agent and the record say about one call.

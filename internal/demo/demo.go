@@ -182,16 +182,20 @@ func (d *demonstration) play(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var key api.KeySecret
-	ask := api.NewKey{Actor: api.Actor{Type: aims.AgentType, ID: "bookkeeper"}, Roles: []string{"bookkeeper"}}
-	if err := manage.Do(ctx, http.MethodPost, "/api/v1/keys", ask, &key); err != nil {
-		return false, fmt.Errorf("the agent's key: %w", err)
+	key, err := d.key(ctx, manage, aims.AgentType, "bookkeeper", "agent.key")
+	if err != nil {
+		return false, err
 	}
-	if err := os.WriteFile(d.path("agent.key"), []byte(key.Secret+"\n"), 0o600); err != nil {
+	released, err := d.key(ctx, manage, aims.PersonType, "treasurer", "treasurer.key")
+	if err != nil {
+		return false, err
+	}
+	treasurer, err := api.NewClient(d.app.URL(), released)
+	if err != nil {
 		return false, err
 	}
 	d.chapter("An agent, the bookkeeper, connects over MCP to %s/mcp.", d.app.URL())
-	a, err := connectAgent(ctx, d.app.URL()+"/mcp", key.Secret, manage)
+	a, err := connectAgent(ctx, d.app.URL()+"/mcp", key, manage, treasurer)
 	if err != nil {
 		return false, err
 	}
@@ -202,6 +206,16 @@ func (d *demonstration) play(ctx context.Context) (bool, error) {
 	}
 	verified, err := d.verify(ctx, manage)
 	return good && went && verified, err
+}
+
+// key makes the key of an actor whose only role is called as it is, and keeps it in a file.
+func (d *demonstration) key(ctx context.Context, manage *api.Client, kind, id, file string) (string, error) {
+	var key api.KeySecret
+	ask := api.NewKey{Actor: api.Actor{Type: kind, ID: id}, Roles: []string{id}}
+	if err := manage.Do(ctx, http.MethodPost, "/api/v1/keys", ask, &key); err != nil {
+		return "", fmt.Errorf("the key of %s: %w", id, err)
+	}
+	return key.Secret, os.WriteFile(d.path(file), []byte(key.Secret+"\n"), 0o600)
 }
 
 // controls shows what the start-up found when it fired every control.

@@ -21,6 +21,8 @@ type step struct {
 	// policy is one that must be among the reasons, so that the call is refused
 	// for the right reason; empty for any.
 	policy string
+	// released says that the treasurer then releases the call, which runs once.
+	released bool
 }
 
 type chapter struct {
@@ -44,6 +46,9 @@ func before() []chapter {
 			{tool: "files___read_file", args: map[string]any{"path": "inbox/reminder.txt"}, want: authz.Allow},
 			{tool: "payments___transfer_funds", args: map[string]any{"to": "ACC-7731-NEW", "amount": 9800.0}, want: authz.Deny, policy: "known-recipients-only"},
 			{tool: "payments___transfer_funds", args: map[string]any{"to": "ACC-PAPERMILL", "amount": 100.0, "note": "ACC-7731-NEW"}, want: authz.Deny, policy: "no-undeclared-arguments"},
+		}},
+		{"It pays a larger invoice. The call is held until the treasurer releases it, and then runs once.", []step{
+			{tool: "payments___transfer_funds", args: map[string]any{"to": "ACC-LANDLORD", "amount": 3200.0, "invoice": "2043"}, want: authz.Hold, policy: "larger-payments-wait", released: true},
 		}},
 		{"It tries a tool that it was never shown.", []step{
 			{tool: "payments___close_account", args: map[string]any{"account": "own"}, want: authz.Deny},
@@ -93,19 +98,54 @@ func play(ctx context.Context, s *screen, a *agent, chapters []chapter) (bool, e
 	for _, c := range chapters {
 		s.chapter("%s", c.title)
 		for _, st := range c.steps {
-			s.call(st.tool, st.args)
-			o, err := a.call(ctx, st.tool, st.args)
+			went, err := perform(ctx, s, a, st)
 			if err != nil {
-				return false, fmt.Errorf("call of %s: %w", st.tool, err)
+				return false, err
 			}
-			s.verdict(o)
-			if o.verdict != st.want || !o.because(st.policy) {
-				good = false
-				s.check(false, "expected %s %s", st.want, st.policy)
+			good = good && went
+			if !st.released {
+				continue
 			}
+			if went, err = release(ctx, s, a, st); err != nil {
+				return false, err
+			}
+			good = good && went
 		}
 	}
 	return good, nil
+}
+
+// perform makes the call of a step and says whether it ended as it must.
+func perform(ctx context.Context, s *screen, a *agent, st step) (bool, error) {
+	s.call(st.tool, st.args)
+	o, err := a.call(ctx, st.tool, st.args)
+	if err != nil {
+		return false, fmt.Errorf("call of %s: %w", st.tool, err)
+	}
+	s.verdict(o)
+	if o.verdict != st.want || !o.because(st.policy) {
+		s.check(false, "expected %s %s", st.want, st.policy)
+		return false, nil
+	}
+	return true, nil
+}
+
+// release has the treasurer release the held call. The agent makes it again,
+// and once more.
+func release(ctx context.Context, s *screen, a *agent, st step) (bool, error) {
+	id, err := a.grant(ctx)
+	if err != nil {
+		return false, fmt.Errorf("the release of %s: %w", st.tool, err)
+	}
+	s.note("       %s", s.paint(bold, "The treasurer releases "+id+"."))
+	st.want, st.policy = authz.Allow, ""
+	ran, err := perform(ctx, s, a, st)
+	if err != nil {
+		return false, err
+	}
+	st.want, st.policy = authz.Hold, "larger-payments-wait"
+	held, err := perform(ctx, s, a, st)
+	return ran && held, err
 }
 
 func (o observed) because(policy string) bool {
