@@ -28,11 +28,12 @@ var house = map[string]room{
 	"authz":              {0, "words of an access decision as AuthZEN 1.0 names them", nil},
 	"internal/aims":      {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
 	"internal/leaf":      {0, "the leaves of a JSON document, without escapes, each with its place", nil},
-	"internal/content":   {1, "labels what tools return: secrets, personal data, hidden characters", []string{"github.com/zricethezav/gitleaks/v8", "github.com/BobuSumisu/aho-corasick"}},
 	"internal/lookalike": {0, "the characters that deceive a reader: unseen ones, and letters that look like others", nil},
 
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
 		[]string{"github.com/cedar-policy/cedar-go"}},
+	"internal/content": {1, "labels what tools return: secrets, personal data, characters that nobody sees",
+		[]string{"github.com/zricethezav/gitleaks/v8", "github.com/BobuSumisu/aho-corasick"}},
 	"internal/provenance": {1, "where the value of an argument came from: the prompt, earlier results, or nowhere", []string{"golang.org/x/text"}},
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
 		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},

@@ -38,6 +38,7 @@ type rule struct {
 	long    bool // not counting what is over longRun in a run of token characters
 	gate    *gate
 	entropy float64 // of the secret, in bits a character: it has to have more
+	secret  int     // the group that it is; 0 for the first that is not empty
 	start   int     // how many token characters each match begins with
 	run     int     // how many token characters in a row each match has
 	mixed   bool    // and one of them is no letter
@@ -74,8 +75,8 @@ func newSecrets() (*secrets, error) {
 		if r.Regex == nil || r.Path != nil {
 			continue // judges names of files, which results do not have
 		}
-		if len(r.Keywords) == 0 {
-			return nil, fmt.Errorf("the rule for secrets %q has no keyword", id)
+		if len(r.Keywords) == 0 || len(r.RequiredRules) > 0 {
+			return nil, fmt.Errorf("the rule for secrets %q has no keyword, or needs other rules: it cannot be tried in one place", id)
 		}
 		shaped, err := ruleOf(r)
 		if err != nil {
@@ -102,12 +103,16 @@ func ruleOf(r config.Rule) (rule, error) {
 		return rule{}, err
 	}
 	short := bare(tree)
-	out := rule{entropy: r.Entropy, start: runs(short).start, run: runs(tree).best, reach: longest(short), long: endless(short)}
-	pattern := short.String()
-	if out.gate, out.leads = opening(short, r.Keywords); out.leads {
-		pattern = `\A(?:` + pattern + `)`
-	}
-	out.regex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	out := rule{entropy: r.Entropy, secret: r.SecretGroup, start: runs(short).start, run: runs(tree).best, reach: longest(short), long: endless(short)}
+	out.gate, out.leads = opening(short, r.Keywords)
+	leads := out.leads
+	out.regex = sync.OnceValue(func() *regexp.Regexp {
+		pattern := short.String()
+		if leads {
+			pattern = `\A(?:` + pattern + `)`
+		}
+		return regexp.MustCompile(pattern)
+	})
 	if group := captured(tree); group != nil && ignoresLetters(r) {
 		// The secret itself has to have a digit or sign in it.
 		out.run, out.mixed = runs(group).best, true
@@ -256,15 +261,15 @@ func (h *hunt) try(i int, at span, work int) {
 }
 
 // promising reports whether the rule has a match in place whose secret has the
-// entropy that gitleaks asks for. The secret is the first group that is not empty.
+// entropy that gitleaks asks for.
 func (r *rule) promising(place []byte) bool {
 	if r.entropy == 0 {
 		return r.regex().Match(place)
 	}
 	for _, groups := range r.regex().FindAllSubmatch(place, -1) {
-		secret := groups[0]
+		secret := groups[r.secret]
 		for _, g := range groups[1:] {
-			if len(g) > 0 {
+			if r.secret == 0 && len(g) > 0 {
 				secret = g
 				break
 			}
