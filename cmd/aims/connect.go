@@ -10,7 +10,9 @@ import (
 
 type connectCmd struct {
 	server
-	Server string `arg:"" optional:"" help:"Only this server behind the gateway; without it all of them, each tool under <server>___<tool>."`
+	said
+	Session string `name:"session" env:"AIMS_SESSION" help:"Name of the run, for several programs or starts that are one."`
+	Server  string `arg:"" optional:"" help:"Only this server behind the gateway; without it all of them, each tool under <server>___<tool>."`
 }
 
 func (c *connectCmd) Run(ctx context.Context, std streams) error {
@@ -22,7 +24,9 @@ func (c *connectCmd) Run(ctx context.Context, std streams) error {
 	if c.Server != "" {
 		endpoint += "/" + c.Server
 	}
+	said := c.statement()
+	said.Session = c.Session
 	return connect.Run(ctx, std.in, std.out, connect.Config{
-		URL: endpoint, Key: key, Log: slog.New(slog.NewTextHandler(std.err, nil)),
+		URL: endpoint, Key: key, Said: said, Log: slog.New(slog.NewTextHandler(std.err, nil)),
 	})
 }
