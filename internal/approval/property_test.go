@@ -54,7 +54,6 @@ type run struct {
 	processes []*approval.Approvals
 	requests  map[string]*model
 	ids       []string
-	changed   time.Time // when the policy changed last
 }
 
 func (r *run) process() *approval.Approvals {

@@ -16,6 +16,8 @@ type document struct {
 	Wait  strict.Duration `yaml:"wait"`
 	Items []item          `yaml:"items"`
 	By    map[string]item `yaml:"by"`
+
+	//lint:ignore U1000 what is not exported is no key
 	inner int
 }
 
