@@ -33,7 +33,7 @@ var house = map[string]room{
 	"pdp": {1, "policies × entities × request → decision with reasons; pure, indexed",
 		[]string{"github.com/cedar-policy/cedar-go"}},
 	"internal/content": {1, "labels what tools return: secrets, personal data, characters that nobody sees",
-		[]string{"github.com/zricethezav/gitleaks/v8", "github.com/BobuSumisu/aho-corasick"}},
+		[]string{"github.com/zricethezav/gitleaks/v8", "github.com/BobuSumisu/aho-corasick", "github.com/spf13/viper"}},
 	"internal/provenance": {1, "where the value of an argument came from: the prompt, earlier results, or nowhere", []string{"golang.org/x/text"}},
 	"receipt": {1, "the published format: receipt, checkpoint, proof, export; offline verification",
 		[]string{"golang.org/x/mod", "filippo.io/torchwood"}},

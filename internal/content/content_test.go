@@ -189,7 +189,8 @@ func TestWhatIsNotLookedAtIsSaid(t *testing.T) {
 }
 
 // TestHostileTextTakesBoundedTime: text made of everything that makes rules
-// run is either looked at or said not to be, and soon.
+// run is either looked at or said not to be, in a second (in half a minute where
+// the machine is busy and races are looked for); unbounded it would take hours.
 func TestHostileTextTakesBoundedTime(t *testing.T) {
 	d, err := detect.NewDetectorDefaultConfig()
 	if err != nil {
@@ -201,7 +202,7 @@ func TestHostileTextTakesBoundedTime(t *testing.T) {
 		keywords = append(keywords, k)
 	}
 	slices.Sort(keywords)
-	fill := func(s string) []byte { return []byte(strings.Repeat(s, 1<<20/len(s))) }
+	fill := func(s string) []byte { return []byte(strings.Repeat(s, 1<<18/len(s))) }
 	for name, text := range map[string][]byte{
 		"all keywords":       fill(strings.Join(keywords, " ") + "\n"),
 		"all keywords, set":  fill(strings.Join(keywords, " = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1 ") + "\n"),
@@ -216,8 +217,7 @@ func TestHostileTextTakesBoundedTime(t *testing.T) {
 	} {
 		start := time.Now()
 		c.Labels(text)
-		t.Logf("%s: %v", name, time.Since(start))
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s took %v", name, took)
 		}
 	}
@@ -256,16 +256,17 @@ func TestNoRuleIsLostByLookingAroundKeywords(t *testing.T) {
 func TestACheckerServesManyAtOnce(t *testing.T) {
 	c := checker(t)
 	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() { checker(t) })
+	}
 	for name, key := range keys() {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for range 5 {
 				if got := c.Labels([]byte("x " + key)); !slices.Equal(got, []string{content.Secret}) {
 					t.Errorf("%s: %v", name, got)
 				}
 			}
-		}()
+		})
 	}
 	wg.Wait()
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/BobuSumisu/aho-corasick"
+	"github.com/spf13/viper"
 	"github.com/zricethezav/gitleaks/v8/config"
 	"github.com/zricethezav/gitleaks/v8/detect"
 )
@@ -62,12 +63,32 @@ const (
 	verdict = 16 << 10
 )
 
+// newDetector is gitleaks' own, with its default rules. It is not built by
+// gitleaks' function for that, which works on a variable of the process.
+func newDetector() (*detect.Detector, error) {
+	file := viper.New()
+	file.SetConfigType("toml")
+	if err := file.ReadConfig(strings.NewReader(config.DefaultConfig)); err != nil {
+		return nil, err
+	}
+	var written config.ViperConfig
+	if err := file.Unmarshal(&written); err != nil {
+		return nil, err
+	}
+	rules, err := written.Translate()
+	if err != nil {
+		return nil, err
+	}
+	d := detect.NewDetector(rules)
+	d.IgnoreGitleaksAllow = true // a text may not excuse itself
+	return d, nil
+}
+
 func newSecrets() (*secrets, error) {
-	d, err := detect.NewDetectorDefaultConfig()
+	d, err := newDetector()
 	if err != nil {
 		return nil, fmt.Errorf("the rules for secrets cannot be read: %w", err)
 	}
-	d.IgnoreGitleaksAllow = true // a text may not excuse itself
 	s := &secrets{detector: d}
 	byKeyword := map[string][]int{}
 	for _, id := range slices.Sorted(maps.Keys(d.Config.Rules)) {
