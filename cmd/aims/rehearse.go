@@ -32,7 +32,7 @@ type rehearseCmd struct {
 }
 
 func (c *rehearseCmd) Run(ctx context.Context, std streams) error {
-	recorded := c.Trajectories != "" || c.Labels != "" || c.Tools != "" || c.Protocol != "" || c.Curve || len(c.Models) > 0
+	recorded := c.Trajectories != "" || c.Tools != "" || c.Protocol != "" || c.Curve || len(c.Models) > 0
 	switch {
 	case c.Record && !c.Active:
 		return failf(exitUsage, "--record goes with --active: only what the server plays against its own policies is recorded")
@@ -42,7 +42,7 @@ func (c *rehearseCmd) Run(ctx context.Context, std streams) error {
 		return threats{policies: c.Policies, more: c.Scenarios, active: c.Active, record: c.Record, asJSON: c.JSON}.run(ctx, std, c.server)
 	case c.Scenarios != "":
 		return failf(exitUsage, "--scenarios does not go with recorded runs")
-	case c.Trajectories == "" || c.Labels == "" || c.Tools == "":
+	case c.Trajectories == "" || c.Tools == "":
 		return failf(exitUsage, "recorded runs need --trajectories, --labels, --tools and --protocol")
 	case c.Protocol != rehearsal.Cold && c.Protocol != rehearsal.Warm:
 		return failf(exitUsage, "--protocol is %q; expected cold or warm", c.Protocol)
