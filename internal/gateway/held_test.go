@@ -12,9 +12,11 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/approval"
+	"aims/internal/enforcement"
 	"aims/internal/gateway/envelope"
 	"aims/internal/gateway/hold"
 	"aims/internal/gateway/upstream"
+	"aims/internal/identity"
 	"aims/receipt"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -416,5 +418,46 @@ func TestDeclarationIsRecordedOnce(t *testing.T) {
 		if strings.Contains(m.body, "aims/") || strings.Contains(fmt.Sprint(m.header), "Aims-") {
 			t.Fatalf("the server hears of it: %s %v", m.body, m.header)
 		}
+	}
+}
+
+// BenchmarkSaidAgain is what a client costs that says the same with each request.
+func BenchmarkSaidAgain(b *testing.B) {
+	up := &script{}
+	h := newHouse(b, houseOptions{config: Config{Servers: []Server{up.server(b, "s")}}})
+	d := enforcement.Declaration{
+		Principal: identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: "alice"}}, Session: "s", Channel: enforcement.MCP,
+		Purpose: "paying", OnBehalfOf: "ann", Prompt: strings.Repeat("Pay the bills. ", 60),
+	}
+	if id, err := h.enforcer.Declare(b.Context(), d); err != nil || id == "" {
+		b.Fatal(id, err)
+	}
+	for b.Loop() {
+		if id, err := h.enforcer.Declare(b.Context(), d); err != nil || id != "" {
+			b.Fatal(id, err)
+		}
+	}
+}
+
+// An answer to the server that is held reaches it as the agent gave it.
+func TestHeldAnswerToAServer(t *testing.T) {
+	up := &script{}
+	h := newHolding(t, up.server(t, "s"), Limits{}, hold.Options{})
+	large := canOpen(call("greet", `{"text":"large"}`))
+	answering := large
+	answering.body = strings.Replace(large.body, `"params":{`, `"params":{"inputResponses":{"name":{"action":"accept"}},"requestState":"half way",`, 1)
+	first := h.send(answering)
+	h.vote(true)
+	if a := h.send(again(large, first, "accept")); a.text() != "hello" {
+		t.Fatalf("HTTP %d %s", a.status, a.body)
+	}
+	got := up.all("tools/call")
+	if len(got) != 1 || !strings.Contains(got[0].body, `"requestState":"half way"`) || !strings.Contains(got[0].body, `{"name":{"action":"accept"}}`) || strings.Contains(got[0].body, approveKey) {
+		t.Errorf("the server got %+v", got)
+	}
+	// What is too long to be kept is not: the agent makes the same call again.
+	answering.body = strings.Replace(answering.body, "half way", strings.Repeat("x", maxCarried), 1)
+	if a := h.send(answering); at(a.last(), "result", "isError") != true || !strings.Contains(a.text(), "make the same call again") {
+		t.Errorf("HTTP %d %s", a.status, a.body)
 	}
 }
