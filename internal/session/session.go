@@ -77,7 +77,6 @@ type View struct {
 	inside bool
 	now    time.Time
 	read   []reading
-	runs   []*Run // that were asked for
 }
 
 // reading is a state that a View has used.
