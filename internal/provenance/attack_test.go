@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -189,9 +190,10 @@ func TestPartsOfSeveralResultsAreReportedAsComposed(t *testing.T) {
 		"other order":     {"com", "evil-mail", "attacker"},
 		"encoded":         {base64.StdEncoding.EncodeToString([]byte("attacker")), "evil-mail.com"},
 		"other alphabets": {"аttасkеr", "evil-mail.com"},
+		"with the prompt": {"evil-mail.com"},
 	} {
 		x := provenance.New(provenance.Limits{})
-		x.Prompt("Pay the invoice.")
+		x.Prompt("Pay the attacker.")
 		for n, p := range parts {
 			x.Result(n, []string{fmt.Sprintf("part%d", n)}, []byte(p))
 		}
@@ -205,6 +207,39 @@ func TestPartsOfSeveralResultsAreReportedAsComposed(t *testing.T) {
 		if d := cmp.Diff(want, o); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
+	}
+}
+
+// TestAHostileValueTakesBoundedTime: what cannot be judged with reasonable work
+// counts as from anywhere, and as made up.
+func TestAHostileValueTakesBoundedTime(t *testing.T) {
+	var ladder strings.Builder
+	for n := range 64 {
+		ladder.WriteString(strings.Repeat("a", n+1) + " ")
+	}
+	for range 2000 {
+		fmt.Fprintf(&ladder, "%s ", strings.Repeat("a", 1+ladder.Len()%13))
+	}
+	nested := "x"
+	for range 6 {
+		nested = url.QueryEscape(nested + "&amp;=41=42" + strings.Repeat("%25", 1000))
+	}
+	x := untrusted("Pay the invoice.", ladder.String())
+	for name, v := range map[string]string{
+		"cuts": strings.Repeat("a", 63) + "b", "many cuts": strings.Repeat(strings.Repeat("a", 40)+"@b7 ", 500), "layers": nested,
+		"many layers": strings.Repeat(nested[:min(len(nested), 2000)]+" ", 50),
+	} {
+		start := time.Now()
+		o := x.Of(quoted(v))
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+		if o.User || !o.MadeUp {
+			t.Errorf("%s: %+v", name, o)
+		}
+	}
+	if o := x.Of(quoted(strings.Repeat("a", 63) + "b")); !o.Result || !slices.Equal(o.Labels, []string{"untrusted"}) {
+		t.Errorf("%+v", o)
 	}
 }
 
@@ -249,7 +284,9 @@ func TestTheHostMayBeTheUsersWhereTheURLIsNot(t *testing.T) {
 	for v, want := range map[string]bool{
 		"https://shop.example/cart?item=4711": true, "https://forum.example/other": true, "shop.example/x": true, "https://www.shop.example": true,
 		"https://evil.shop.example/": false, "https://shop.example.evil.com/": false, "https://shop.example@evil.com/": false,
-		"https://evil.com/shop.example": false, "https://evil.com?shop.example": false, "https://evil.com\\@shop.example": false, "https://news.example/a": false,
+		"https://evil.com/shop.example": false, "https://evil.com?shop.example": false, "https://evil.com\\@shop.example": false,
+		"https://shop.example\\@evil.com": false, "https://shop.example@x@evil.com": false, "https://shop.example:80@evil.com/": false, "javascript://shop.example/%0aalert(1)": false,
+		"shop.example:x.evil.com": false, "https://shop.example。evil.com": false, "https://shop.example%2eevil.com": false, "https://ѕhop.example/": false, "https://news.example/a": false,
 	} {
 		if o := x.Of(quoted(v)); o.UserHost != want {
 			t.Errorf("%s: UserHost = %t", v, o.UserHost)

@@ -19,7 +19,7 @@ type verdict struct {
 
 // judge finds where one leaf came from.
 func (x *Index) judge(text []byte, layers int) verdict {
-	l := x.look()
+	l := x.look(text)
 	defer x.looks.Put(l)
 	var v verdict
 	whole := l.words(text)
@@ -44,6 +44,13 @@ func (x *Index) judge(text []byte, layers int) verdict {
 		v.composed = l.composed(text)
 		v.made = !v.composed
 	}
+	if l.exhausted() && !v.user {
+		// Nobody can say where it came from: it may be from anywhere, and made up.
+		for slot := 1; slot < len(x.results); slot++ {
+			l.in.add(slot)
+		}
+		v.result, v.made, v.composed = len(x.results) > 1, true, false
+	}
 	v.in = l.in
 	return v
 }
@@ -55,6 +62,8 @@ type look struct {
 	blocks int
 	in     set
 	weight int // of the first text
+	probes int // that are left, see cutter
+	left   int // bytes of decoded text that may still be read
 
 	letter        []byte
 	folded, space []byte
@@ -62,14 +71,18 @@ type look struct {
 	rows          [maxCompact + 2]set
 }
 
-func (x *Index) look() *look {
+func (x *Index) look(text []byte) *look {
 	l, ok := x.looks.Get().(*look)
 	if !ok {
 		l = &look{folded: make([]byte, 0, 256), space: make([]byte, 0, 256), letter: make([]byte, 0, 256), hashes: make([]uint64, 0, 64)}
 	}
-	l.x, l.blocks, l.in, l.weight = x, x.inUse(), set{}, 0
+	l.x, l.blocks, l.in, l.weight, l.probes = x, x.inUse(), set{}, 0, maxProbes
+	l.left = expansion*len(text) + leastExpansion
 	return l
 }
+
+// exhausted reports whether the search was given up.
+func (l *look) exhausted() bool { return l.probes < 0 || l.left < 0 }
 
 // words looks for one text as it stands, in either way of folding. It reports
 // whether a result has all of it.
@@ -92,7 +105,7 @@ func (l *look) decoded(text []byte, layers int) (whole bool) {
 		return false
 	}
 	decode(text, func(plain []byte) {
-		if !weighty(plain) {
+		if l.left -= len(plain); l.left < 0 || !weighty(plain) {
 			return
 		}
 		if l.words(plain) || l.decoded(plain, layers-1) {

@@ -143,8 +143,8 @@ func TestFingerprintsOfEqualValuesAreEqual(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	for v, want := range map[string]string{
-		"https://www.Corp.Example./a?b#c": "corp.example", "corp.example/x": "corp.example", "ftp://u:p@h.example:21/": "h.example", "https://[::1]:80/": "[::1]",
-		"https://a.example\\@evil.com": "a.example", "no host": "", "anna@corp.example": "", "file": "", "https://": "",
+		"https://www.Corp.Example./a?b#c": "corp.example", "corp.example/x": "corp.example", "https://u:p@h.example:21/": "h.example", "ftp://h.example": "", "https://[::1]:80/": "",
+		"https://a.example\\@evil.com": "", "https://a.example@b.example@evil.com": "", "a.example:b.evil.com": "", "https://a.example:80@evil.com": "evil.com", "no host": "", "anna@corp.example": "", "file": "", "https://": "",
 	} {
 		if got := provenance.Host(v); got != want {
 			t.Errorf("%q: %q, want %q", v, got, want)

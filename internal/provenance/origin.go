@@ -43,6 +43,9 @@ type Origin struct {
 // Of says where the value of one argument, a JSON document, came from.
 func (x *Index) Of(value json.RawMessage) Origin {
 	if text, ok := simple(value); ok {
+		if len(text) == 0 {
+			return Origin{}
+		}
 		s := sum{x: x}
 		s.add(x.judge(text, depth))
 		return s.origin()
@@ -56,31 +59,41 @@ func (x *Index) ofLeaves(value []byte) Origin {
 	return s.origin()
 }
 
-// simple is the text of a JSON string that is one value and has no escapes, or
-// of a plain number. Most arguments are, and need no walk.
+// simple is the text of the one leaf of value, where that is plain to see: a
+// string without escapes and of one piece, alone or in an array, a number without
+// exponent, or nothing. Most arguments are, and need no walk.
 func simple(value []byte) ([]byte, bool) {
 	n := len(value)
+	if n > 4 && value[0] == '[' && value[n-1] == ']' {
+		value = value[1 : n-1]
+		n -= 2
+	}
 	if n == 0 {
 		return nil, false
 	}
-	if value[0] != '"' {
-		for _, c := range value {
-			if !isDigit(c) {
+	switch value[0] {
+	case 't', 'f', 'n':
+		return nil, string(value) == "true" || string(value) == "false" || string(value) == "null"
+	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		for i, c := range value {
+			if !isDigit(c) && (c != '.' || i == n-1 || bytes.IndexByte(value[i+1:], '.') >= 0) {
 				return nil, false
 			}
 		}
-		return value, value[0] != '0' || n == 1
-	}
-	if n < 3 || value[n-1] != '"' {
-		return nil, false
-	}
-	text := value[1 : n-1]
-	for _, c := range text {
-		if c == '"' || c == '\\' || c < ' ' {
+		return number(value), true
+	case '"':
+		if n < 3 || value[n-1] != '"' {
 			return nil, false
 		}
+		text := value[1 : n-1]
+		for _, c := range text {
+			if c == '"' || c == '\\' || c < ' ' {
+				return nil, false
+			}
+		}
+		return text, !isJSON(text) && addresses(text) == nil
 	}
-	return text, !isJSON(text) && addresses(text) == nil
+	return nil, false
 }
 
 // Each says it for each leaf of the value that is not empty and no boolean. The

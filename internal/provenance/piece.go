@@ -8,7 +8,7 @@ const (
 	minPiece = 2
 	// meanPiece how long such pieces have to be on average,
 	meanPiece = 3
-	// maxProbes how many pieces in a row are tried.
+	// maxProbes how many pieces in a row are tried for one value.
 	maxProbes = 4096
 )
 
@@ -19,24 +19,16 @@ func (l *look) recut(value []byte) bool {
 	if len(value) > maxCompact {
 		return false
 	}
-	c := cutter{l: l, value: value, probes: maxProbes}
+	c := cutter{l: l, value: value}
 	c.from(0, 0, 0)
-	if c.probes < 0 {
-		// Too many ways to say that there is none: it may be from anywhere.
-		for slot := range l.x.results[1:] {
-			l.in.add(slot + 1)
-		}
-		return true
-	}
 	return c.found
 }
 
 // cutter tries the ways to cut a value into words of a result.
 type cutter struct {
-	l      *look
-	value  []byte
-	probes int
-	found  bool
+	l     *look
+	value []byte
+	found bool
 }
 
 // from tries every next piece at i after n pieces, the last of which was before.
@@ -46,8 +38,8 @@ func (c *cutter) from(i, n int, before uint64) {
 	t, key := &l.x.words, &l.x.key
 	here := &l.rows[n+1]
 	for j := i + 1; j <= len(c.value); j++ {
-		if c.probes--; c.probes < 0 {
-			return
+		if l.probes--; l.probes < 0 {
+			return // too many ways to say that there is none
 		}
 		h := key.word(c.value[i:j])
 		if !t.maybe(h) || n == 0 && j == len(c.value) {
@@ -70,8 +62,9 @@ func (c *cutter) from(i, n int, before uint64) {
 	}
 }
 
-// composed reports whether all pieces of a value are in results, wherever, and
-// adds these results. A piece is a word of the value, or some of its characters in a row.
+// composed reports whether all pieces of a value are in texts, wherever, and one
+// of them in a result, and adds these texts. A piece is a word of the value, or
+// some of its characters in a row.
 func (l *look) composed(text []byte) bool {
 	folded, ascii := fold(l.folded[:0], text, byLook)
 	if l.folded = folded; l.assembled(folded) {
@@ -95,19 +88,25 @@ func (l *look) assembled(folded []byte) bool {
 	return l.joined(l.space, starts(folded))
 }
 
-// everywhere adds the results that have any of the words, if each is in some result.
+// everywhere adds the texts that have any of the words, if each is in some text.
 func (l *look) everywhere(folded []byte) bool {
 	var here, all set
-	words := 0
 	for start, end := nextWord(folded, 0); start < end; start, end = nextWord(folded, end) {
-		if !l.x.words.get(l.x.key.word(folded[start:end]), &here, l.blocks) || !here.results(l.blocks) {
+		if !l.x.words.get(l.x.key.word(folded[start:end]), &here, l.blocks) {
 			return false
 		}
 		all.or(&here, l.blocks)
-		words++
 	}
-	l.in.or(&all, l.blocks)
-	return words > 0
+	return l.assemble(&all)
+}
+
+// assemble adds the texts that pieces are from, if a result is among them.
+func (l *look) assemble(from *set) bool {
+	if !from.results(l.blocks) {
+		return false
+	}
+	l.in.or(from, l.blocks)
+	return true
 }
 
 // starts marks where, in compact text, words begin; the end counts as well.
@@ -124,22 +123,21 @@ func starts(folded []byte) (at [maxCompact + 1]bool) {
 	return at
 }
 
-// joined adds the results that have a piece on some way to put value together
+// joined adds the texts that have a piece on some way to put value together
 // from few enough pieces.
 func (l *look) joined(value []byte, word [maxCompact + 1]bool) bool {
 	n := len(value)
 	most := n/meanPiece + 1
 	var to, on [maxCompact + 1]int // fewest pieces from the start, and to the end, plus one
-	var pieces [maxCompact]uint64  // bit j-1 of pieces[i]: value[i:j] is in a result
-	var here set
+	var pieces [maxCompact]uint64  // bit j-1 of pieces[i]: value[i:j] is in a text
+	var here, all set
 	to[0] = 1
 	for i := range n {
 		for j := i + 1; to[i] > 0 && to[i] <= most && j <= n; j++ {
 			if j-i < minPiece && !(word[i] && word[j]) || i == 0 && j == n {
 				continue
 			}
-			h := l.x.key.word(value[i:j])
-			if l.x.words.maybe(h) && l.x.words.get(h, &here, l.blocks) && here.results(l.blocks) {
+			if h := l.x.key.word(value[i:j]); l.x.words.maybe(h) && l.x.words.has(h) {
 				pieces[i] |= 1 << (j - 1)
 				to[j] = fewer(to[j], to[i]+1)
 			}
@@ -157,11 +155,11 @@ func (l *look) joined(value []byte, word [maxCompact + 1]bool) bool {
 			on[i] = fewer(on[i], on[j]+1)
 			if to[i]+on[j]-1 <= most {
 				l.x.words.get(l.x.key.word(value[i:j]), &here, l.blocks)
-				l.in.or(&here, l.blocks)
+				all.or(&here, l.blocks)
 			}
 		}
 	}
-	return true
+	return l.assemble(&all)
 }
 
 // fewer is the smaller of two counts, where 0 is none.

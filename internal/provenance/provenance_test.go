@@ -348,3 +348,17 @@ func FuzzResult(f *testing.F) {
 		}
 	})
 }
+
+// TestShortcutsChangeNothing: the answer for a value is that for the same value
+// written in a way that no shortcut takes.
+func TestShortcutsChangeNothing(t *testing.T) {
+	x := untrusted("Mail anna@corp.example 12.5 or 700 of it.", "carl@far.example, 100200, 0.125, true")
+	for _, v := range []string{
+		`"anna@corp.example"`, `["carl@far.example"]`, `[100200]`, `100200.0`, `12.5`, `12.50`, `0.125`, `-700`, `700`, `1.5.5`, `1.`, `[true]`, `true`, `null`, `[]`, `[""]`,
+		`["a@b.example","c@d.example"]`, `[["carl@far.example"]]`, `["carl@far.example", "x" ]`, `"a" "b"`, `["a`, `01`, `[1,2]`, `"carl@far.example anna@corp.example"`,
+	} {
+		if d := cmp.Diff(x.Of(json.RawMessage(v+" ")), x.Of(json.RawMessage(v))); d != "" {
+			t.Errorf("%s: %s", v, d)
+		}
+	}
+}

@@ -11,6 +11,8 @@ const (
 	depth = 4
 	// expansion is how much text, in multiples of a result, its layers may add up to.
 	expansion = 12
+	// leastExpansion is what the layers of a short value may add up to.
+	leastExpansion = 16 << 10
 )
 
 // reader puts the words of one text into the index.

@@ -6,7 +6,7 @@ import (
 )
 
 // slots is how many texts have a place of their own in the postings.
-const slots = 1024
+const slots = 512
 
 // set is a set of slots.
 type set [slots / 64]uint64

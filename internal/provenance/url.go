@@ -52,31 +52,46 @@ func (u url) host() []byte {
 	return bytes.TrimSuffix(h, []byte("."))
 }
 
-// hostOf is the host of a value that is a URL, with or without a scheme.
+// hostOf is the host of a value that is a URL of the web, or begins with a host.
+// It is nil where programs disagree on what the host is: with a backslash, a
+// second at sign, or a port that is no number.
 func hostOf(value []byte) []byte {
-	if u, ok := parseURL(value); ok {
-		return u.host()
-	}
-	if bytes.IndexByte(value, '.') < 0 {
+	if bytes.IndexByte(value, '.') < 0 || bytes.IndexByte(value, '\\') >= 0 {
 		return nil
 	}
-	end := authorityEnd(value)
-	h := url{authority: value[:end]}.host()
-	if i := bytes.IndexByte(h, '.'); i <= 0 || i == len(h)-1 || bytes.IndexByte(value[:end], '@') >= 0 {
+	u, ok := parseURL(value)
+	if !ok {
+		u.authority = value[:authorityEnd(value)]
+		if bytes.IndexByte(u.authority, '@') >= 0 {
+			return nil
+		}
+	} else if !u.web() {
+		return nil
+	}
+	if bytes.Count(u.authority, []byte("@")) > 1 {
+		return nil
+	}
+	h := u.host()
+	after := u.authority[bytes.LastIndexByte(u.authority, '@')+1:]
+	if _, port, ok := bytes.Cut(after[min(len(h), len(after)):], []byte(":")); ok && bytes.ContainsFunc(port, func(r rune) bool { return r < '0' || r > '9' }) {
+		return nil
+	}
+	if i := bytes.IndexByte(h, '.'); i <= 0 || i == len(h)-1 {
 		return nil
 	}
 	return h
 }
 
-// Host is the host that a URL leads to, with or without a scheme: in lower
-// case, without user, port, last dot and "www.". It is "" where there is none.
+// Host is the host that a URL of the web leads to, with or without a scheme: in
+// lower case, without user, port, last dot and "www.". It is "" where there is none
+// or programs disagree.
 func Host(value string) string {
 	h := bytes.ToLower(hostOf(bytes.TrimSpace([]byte(value))))
 	return string(bytes.TrimPrefix(h, []byte("www.")))
 }
 
-// eachURLPart visits the parts of a URL that count on their own: user, host,
-// path, and names and values of the query and the fragment.
+// eachPart visits the parts of a URL that count on their own: user, host, path,
+// and names and values of the query and the fragment.
 func (u url) eachPart(visit func(part []byte)) {
 	if i := bytes.LastIndexByte(u.authority, '@'); i >= 0 {
 		visit(u.authority[:i])
