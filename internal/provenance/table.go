@@ -97,12 +97,12 @@ func (t *table) find(h uint64) int {
 
 // mark notes that h is a word.
 func (t *table) mark(h uint64) {
-	t.filter[h>>32%uint64(len(t.filter))] |= 1 << (h >> 58)
+	t.filter[int(h>>32)&(len(t.filter)-1)] |= 1 << (h >> 58)
 }
 
 // maybe reports false for what is no word in the table, mostly.
 func (t *table) maybe(h uint64) bool {
-	return len(t.filter) > 0 && t.filter[h>>32%uint64(len(t.filter))]&(1<<(h>>58)) != 0
+	return len(t.filter) > 0 && t.filter[int(h>>32)&(len(t.filter)-1)]&(1<<(h>>58)) != 0
 }
 
 // key0 keeps 0 free for empty places.

@@ -1,9 +1,6 @@
 package provenance
 
-import (
-	"bytes"
-	"unicode"
-)
+import "bytes"
 
 // url is a URL in its parts, which refer to the text it was read from. The
 // standard library's parser refuses what agents and attackers write.
@@ -14,11 +11,11 @@ type url struct {
 // parseURL takes text with a scheme and an authority apart.
 func parseURL(text []byte) (url, bool) {
 	i := bytes.IndexByte(text, ':')
-	if i <= 0 || i > 20 || !bytes.HasPrefix(text[i:], []byte("://")) || bytes.ContainsFunc(text, unicode.IsSpace) {
+	if i <= 0 || i > 20 || i+3 > len(text) || text[i+1] != '/' || text[i+2] != '/' {
 		return url{}, false
 	}
-	for _, c := range text[:i] {
-		if !isAlnum(c) && c != '+' && c != '-' && c != '.' {
+	for j, c := range text {
+		if c <= ' ' || j < i && !isAlnum(c) && c != '+' && c != '-' && c != '.' {
 			return url{}, false
 		}
 	}
