@@ -71,3 +71,38 @@ func BenchmarkPrepare(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDecideReported is a decision for callers that act by themselves, all
+// in one run.
+func BenchmarkDecideReported(b *testing.B) {
+	w := newWorld(b, nil)
+	call := payment(billing, `{"amount":12,"to":"4711"}`)
+	call.Channel = enforcement.AuthZEN
+	b.ReportAllocs()
+	b.SetParallelism(32)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			r, err := w.Decide(b.Context(), call)
+			if err != nil || !r.Allowed() {
+				b.Error(r, err)
+			}
+		}
+	})
+}
+
+// BenchmarkLoneCall is what one caller waits for.
+func BenchmarkLoneCall(b *testing.B) {
+	w := newWorld(b, nil)
+	call := payment(billing, `{"amount":12,"to":"4711"}`)
+	result := []byte(`{"content":[{"type":"text","text":"paid"}]}`)
+	for b.Loop() {
+		r, err := w.Decide(b.Context(), call)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := w.Close(b.Context(), r, enforcement.Outcome{Status: receipt.Succeeded, Result: result}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -66,6 +66,7 @@ type Enforcer struct {
 	records   records
 	words     atomic.Pointer[wordings]
 	shadow    shadow
+	busy      busy
 
 	waiting  waiting
 	unclosed retries
@@ -106,6 +107,15 @@ func (e *Enforcer) Decide(ctx context.Context, c Call) (Ruling, error) {
 	// From here on the caller's patience does not count.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
 	defer cancel()
+	if c.Channel != Management {
+		others := e.busy.enter(c.run())
+		defer e.busy.leave(c.run())
+		if others && c.Tool != "" {
+			if r, err := e.takeLater(ctx, c); !errors.Is(err, errTakeAgain) {
+				return r, err
+			}
+		}
+	}
 	for range maxTakes {
 		r, err := e.take(ctx, c)
 		if !errors.Is(err, errTakeAgain) {
@@ -141,11 +151,50 @@ func (e *Enforcer) take(ctx context.Context, c Call) (Ruling, error) {
 	if c.Channel == Management {
 		return e.record(ctx, c, a)
 	}
+	return e.placeAndWait(ctx, c, a)
+}
+
+// takeLater takes of the facts of a call what does not depend on the calls
+// before it, and leaves the rest to its place in the log.
+func (e *Enforcer) takeLater(ctx context.Context, c Call) (Ruling, error) {
+	a, err := e.foresee(c, e.sessions.View(ctx))
+	if err != nil {
+		return Ruling{}, errTakeAgain // it is refused where that is said
+	}
+	return e.placeAndWait(ctx, c, a)
+}
+
+func (e *Enforcer) placeAndWait(ctx context.Context, c Call, a attempt) (Ruling, error) {
 	r, err := e.place(ctx, c, a)
 	if err == nil && reported(c.Channel) && r.Allowed() {
 		e.waiting.add(r.Index, r.Time)
 	}
 	return r, err
+}
+
+// busy counts the calls of each run that are on their way to their place.
+type busy struct {
+	mu    sync.Mutex
+	calls map[session.Key]int
+}
+
+// enter counts one more, and says whether there are others.
+func (b *busy) enter(k session.Key) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.calls == nil {
+		b.calls = map[session.Key]int{}
+	}
+	b.calls[k]++
+	return b.calls[k] > 1
+}
+
+func (b *busy) leave(k session.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.calls[k]--; b.calls[k] <= 0 {
+		delete(b.calls, k)
+	}
 }
 
 // Possible says whether some input could make the call allowed or held, for

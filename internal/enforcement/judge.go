@@ -23,6 +23,8 @@ type attempt struct {
 	decision authz.Decision
 	cause    string
 	encoded  []byte // the facts as they are recorded
+	// foreseen says that it is decided at its place in the log only.
+	foreseen bool
 
 	// binding is what an approval would have to be good for, of a held call.
 	binding approval.Binding
@@ -97,19 +99,43 @@ func (e *Enforcer) judgeWith(c Call, v *session.View, granted *approval.Request,
 	if err := e.compute(c, &a.facts); err != nil {
 		return a, err
 	}
-	request, entities, err := e.request(c, &a.facts, granted)
-	if err != nil {
+	return a, e.decide(c, &a)
+}
+
+// foresee does of a decision what does not depend on the calls before it. It
+// is for runs that are busy: what they did would have moved before the
+// decision comes to its place, and it would be made twice.
+func (e *Enforcer) foresee(c Call, v *session.View) (attempt, error) {
+	a := attempt{id: aims.NewID("rcp"), foreseen: true}
+	a.inventory, a.view = e.inventory.Version(), v
+	if a.inForce = e.policy.InForce(); a.inForce == nil {
+		return a, errTakeAgain
+	}
+	a.set = a.inForce.Set
+	if err := e.gather(c, &a.facts); err != nil {
 		return a, err
+	}
+	if err := a.read(c); err != nil {
+		return a, err
+	}
+	return a, e.trace(c, &a.facts)
+}
+
+// decide decides from the facts that were taken.
+func (e *Enforcer) decide(c Call, a *attempt) error {
+	request, entities, err := e.request(c, &a.facts, a.granted)
+	if err != nil {
+		return err
 	}
 	delegators, err := e.delegators(a.run, entities)
 	if err != nil {
-		return a, err
+		return err
 	}
 	if a.encoded, err = pdp.EncodeFactsFor(request, delegators, entities); err != nil {
-		return a, aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
+		return aims.Errorf(aims.Invalid, err, "the facts of the call cannot be recorded")
 	}
 	a.decision = a.set.DecideFor(request, delegators, entities)
-	return a, nil
+	return nil
 }
 
 // read reads the call's input by the schema.

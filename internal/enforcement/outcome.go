@@ -75,13 +75,15 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if err != nil {
 		return err
 	}
-	var place session.Place
-	_, err = e.ledger.Beside(ctx, func(tx *store.Tx) (_ ledger.Entry, err error) {
-		place, err = d.did.follow(e.sessions.Within(tx), d.index, o, labels)
-		return entry, err
+	var content session.Content
+	if d.did.handsOut(o) {
+		content = session.ContentOf(o.Result, d.did.input, labels)
+	}
+	_, err = e.ledger.Beside(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+		return entry, d.did.follow(e.sessions.Within(tx), d.index, o, labels, content)
 	})
-	if err == nil && len(o.Result) > 0 && d.did.reads {
-		e.sessions.Handed(place, o.Result, d.did.input)
+	if err == nil && d.did.handsOut(o) {
+		e.sessions.Handed(d.did.run)
 	}
 	if code, _ := aims.Public(err); err == nil || code == aims.Conflict {
 		e.waiting.done(d.index)
@@ -113,16 +115,16 @@ func (e *Enforcer) outcomeOf(d openDecision, o Outcome, labels []string) (ledger
 
 // follow does what follows from an outcome: it is done when the answer is
 // handed out, which is later.
-func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []string) (p session.Place, err error) {
+func (d *doing) follow(t *session.Tx, decision uint64, o Outcome, labels []string, c session.Content) error {
 	if d.handsOut(o) {
-		if p, err = t.Read(d.run, decision, labels, len(o.Result) > 0); err != nil {
-			return p, err
+		if err := t.Read(d.run, decision, labels, len(o.Result) > 0, c); err != nil {
+			return err
 		}
 	}
 	if o.Status != receipt.Succeeded || len(d.uses) == 0 {
-		return p, nil
+		return nil
 	}
-	return p, t.Used(d.run, d.purpose, d.uses)
+	return t.Used(d.run, d.purpose, d.uses)
 }
 
 // recall reads from the log what another process, or this one before it

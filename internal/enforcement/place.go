@@ -27,8 +27,10 @@ type placing struct {
 func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error) {
 	p := &placing{Enforcer: e, c: c, a: a}
 	var err error
-	if p.entry, err = entryOf(c, a); err != nil {
-		return Ruling{}, err
+	if !a.foreseen {
+		if p.entry, err = entryOf(c, a); err != nil {
+			return Ruling{}, err
+		}
 	}
 	record := e.ledger.Beside
 	if a.writes() {
@@ -68,7 +70,7 @@ func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
 
 // holds says whether the facts of the decision are still those of its place.
 func (p *placing) holds(t *session.Tx) (bool, error) {
-	if !p.unchanged() {
+	if p.a.foreseen || !p.unchanged() {
 		return false, nil
 	}
 	return t.Same(p.a.view)
@@ -106,7 +108,7 @@ func (p *placing) again(t *session.Tx) error {
 	if p.mayAsk(&a) && !wrote {
 		return errTakeAgain // what it asks for needs another kind of change
 	}
-	if a.decision.Allowed() != allowed {
+	if p.a.foreseen || a.decision.Allowed() != allowed {
 		if err := p.admit(p.c, a); err != nil {
 			return err
 		}

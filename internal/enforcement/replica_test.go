@@ -61,6 +61,7 @@ func (w *world) replica(t testing.TB) *enforcement.Enforcer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.others = append(w.others, runs)
 	o := w.o
 	o.Approvals = approval.New(w.db, l, approval.Options{Now: w.clock.now, MaxOpen: 1000})
 	return enforcement.New(l, w.inventory, w.policies, runs, o)
@@ -71,6 +72,7 @@ type step struct {
 	enforcer int
 	call     enforcement.Call
 	result   string
+	list     bool // lists the runs before, for which their journal is moved into tables
 }
 
 func genStep(t *rapid.T) step {
@@ -84,11 +86,16 @@ func genStep(t *rapid.T) step {
 	if tool == "rare" {
 		input = fmt.Sprintf(`{"n":%d}`, rapid.IntRange(0, 2).Draw(t, "n"))
 	}
-	return step{rapid.IntRange(0, 1).Draw(t, "replica"), call(p, s, tool, input), `{"x":1}`}
+	return step{rapid.IntRange(0, 1).Draw(t, "replica"), call(p, s, tool, input), `{"x":1}`, rapid.IntRange(0, 7).Draw(t, "list") == 0}
 }
 
 func (w *world) take(enforcers []*enforcement.Enforcer, s step) error {
 	e := enforcers[s.enforcer]
+	if s.list {
+		if _, _, err := append(w.others, w.sessions)[s.enforcer].List(context.Background(), "", 0, 0); err != nil {
+			return err
+		}
+	}
 	r, err := e.Decide(context.Background(), s.call)
 	switch {
 	case err != nil:

@@ -91,6 +91,7 @@ type world struct {
 	clock     *clock
 	o         enforcement.Options
 	runs      session.Options
+	others    []*session.Sessions // of replicas
 }
 
 func newWorld(t testing.TB, change func(*enforcement.Options)) *world {

@@ -219,8 +219,7 @@ func (s *replaying) goOn(ctx context.Context, c enforcement.Call, r enforcement.
 		return labels, s.Enforcer.Close(ctx, r, enforcement.Outcome{Status: receipt.Unknown, Result: result})
 	}
 	err := s.Record(ctx, "rehearsal.went-on", receipt.Object{Type: "session", ID: c.Session}, func(t *session.Tx) error {
-		_, err := t.Read(session.KeyOf(c.Principal.Actor, c.Session), r.Index, labels, false)
-		return err
+		return t.Read(session.KeyOf(c.Principal.Actor, c.Session), r.Index, labels, false, session.Content{})
 	})
 	return labels, err
 }

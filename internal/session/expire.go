@@ -44,6 +44,9 @@ func (s *Sessions) Expire(ctx context.Context) (int, error) {
 
 // idleKeys are some runs that were idle when they were read.
 func (s *Sessions) idleKeys(ctx context.Context) (keys []Key, err error) {
+	if err := s.memory.saveNow(ctx); err != nil {
+		return nil, err
+	}
 	now := s.o.Now()
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		rows, err := tx.QueryContext(ctx, `SELECT actor, name FROM session WHERE name = '' AND changed < $1 OR changed < $2 LIMIT $3`,

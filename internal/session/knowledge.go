@@ -42,13 +42,16 @@ type knowledge struct {
 	// positions, so that they need not be read from the vault.
 	arrivals sync.Mutex
 	arriving map[int]arrival
+	waiting  int // bytes of these
 	bytes    atomic.Int64
+	// absorbing says that somebody is about to put them there.
+	absorbing atomic.Bool
 }
 
-// arrival is a result and, where it matters, the arguments of its call.
+// arrival is a result of a run.
 type arrival struct {
-	run             string
-	text, arguments []byte
+	run string
+	Content
 }
 
 // maxArriving bounds what waits to be put into the index of one run, in bytes.
@@ -57,9 +60,9 @@ const maxArriving = 4 << 20
 // Origins say where values of a run's calls came from. They are as of the
 // results and prompts that were recorded when the view was made.
 type Origins struct {
-	known *knowledge
-	run   *Run
-	epoch uint64
+	known  *knowledge
+	run    *Run
+	others uint64 // memory.others then
 }
 
 // Origins are those of a run that the view was asked for. The index is built
@@ -71,9 +74,9 @@ func (v *View) Origins(r *Run) (*Origins, error) {
 		return nil, err
 	}
 	m.mu.Lock()
-	epoch := m.epoch
+	others := m.others
 	m.mu.Unlock()
-	o := &Origins{known: e.known, run: r, epoch: epoch}
+	o := &Origins{known: e.known, run: r, others: others}
 	if err := v.s.catchUp(v.ctx, e.known, r); err != nil {
 		return nil, err
 	}
@@ -94,7 +97,7 @@ func (t *Tx) Hold(o *Origins, now *Run) bool {
 	}
 	t.s.memory.mu.Lock()
 	defer t.s.memory.mu.Unlock()
-	return t.s.memory.epoch == o.epoch
+	return t.s.memory.others == o.others
 }
 
 // Each says of every value in an argument, a JSON document, where it came
@@ -160,63 +163,60 @@ type wishes struct {
 	names   map[string]bool
 }
 
-// Place is where a result stands among those of a run.
-type Place struct {
-	Key
-	run      string
-	position int
-	vouches  bool
+// Content is what a result holds, to be kept at hand until it is in the index.
+type Content struct{ text, arguments []byte }
+
+// ContentOf copies a result and, where they matter, the arguments of its call.
+func ContentOf(text, arguments []byte, labels []string) Content {
+	c := Content{text: bytes.Clone(text)}
+	if Vouches(labels) {
+		c.arguments = bytes.Clone(arguments)
+	}
+	return c
 }
 
-// Handed hands over a result that was recorded at a place, and the arguments of
-// its call. They are the caller's again when it returns.
-func (s *Sessions) Handed(p Place, text, arguments []byte) {
+// Handed puts results of a run that were recorded into its index. While the
+// agent thinks, there is time for that.
+func (s *Sessions) Handed(k Key) {
 	m := s.memory
 	m.mu.Lock()
-	e, ok := m.entries[p.name()]
+	e, ok := m.entries[k.name()]
 	m.mu.Unlock()
-	if !p.vouches {
-		arguments = nil // they matter for nothing else
+	if !ok || !e.known.absorbing.CompareAndSwap(false, true) {
+		return
 	}
-	if !ok || !e.known.arrive(p.position, arrival{p.run, text, arguments}) {
-		return // it is read from the vault when it is needed
-	}
-	// While the agent thinks, there is time to put it into the index.
 	go func() {
+		e.known.absorbing.Store(false)
 		m.mu.Lock()
 		r, _ := e.value.(*Run)
 		m.mu.Unlock()
-		if r != nil && r.ID == p.run {
+		if r != nil {
 			e.known.absorb(r)
-			m.weighed(p.name(), e)
+			m.weighed(k.name(), e)
 		}
 	}()
 }
 
-func (k *knowledge) arrive(position int, a arrival) bool {
-	if len(a.text) == 0 {
-		return false
-	}
+// arrive takes a result that stands at a position of a run. What there is no
+// room for is read from the vault when it is needed.
+func (k *knowledge) arrive(position int, a arrival) {
 	k.arrivals.Lock()
 	defer k.arrivals.Unlock()
-	waiting := len(a.text)
-	for _, other := range k.arriving {
-		waiting += len(other.text)
-	}
-	if waiting > maxArriving {
-		return false
+	if k.waiting+len(a.text) > maxArriving {
+		return
 	}
 	if k.arriving == nil {
 		k.arriving = map[int]arrival{}
 	}
-	k.arriving[position] = arrival{a.run, bytes.Clone(a.text), bytes.Clone(a.arguments)}
-	return true
+	k.waiting += len(a.text) - len(k.arriving[position].text)
+	k.arriving[position] = a
 }
 
 func (k *knowledge) arrived(run string, position int) (arrival, bool) {
 	k.arrivals.Lock()
 	defer k.arrivals.Unlock()
 	a, ok := k.arriving[position]
+	k.waiting -= len(a.text)
 	delete(k.arriving, position)
 	return a, ok && a.run == run
 }

@@ -16,6 +16,9 @@ const maxListed = 200
 // before, 0 for the first; next that of this one, 0 when there is no more.
 func (s *Sessions) List(ctx context.Context, actor string, before int64, limit int) (page []*Run, next int64, err error) {
 	limit = min(cmp.Or(max(limit, 0), maxListed), maxListed)
+	if err := s.memory.saveNow(ctx); err != nil {
+		return nil, 0, err
+	}
 	var keys []Key
 	var versions []int64
 	err = s.db.View(ctx, func(tx *store.Tx) error {

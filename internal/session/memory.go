@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -58,28 +59,47 @@ type tables interface {
 // the transaction under way, as its changes leave them. It is the companion of
 // the ledger.
 type memory struct {
-	db     *store.DB
-	tables [kinds]tables
-	limit  int64 // of bytes
+	db            *store.DB
+	log           *slog.Logger
+	tables        [kinds]tables
+	insertJournal *sql.Stmt
+	limit         int64 // of bytes
+	saving        sync.Mutex
 
 	mu      sync.Mutex
 	entries map[name]*entry
 	bytes   int64
 	used    uint64 // counts the uses of entries, as their time
-	// epoch grows when the log may hold what this process did not append: what
-	// was read in an earlier epoch is compared with the tables before it is believed.
-	epoch   uint64
-	size    uint64 // of the log after the last commit that is known
+	// epochs grow, for each kind, when tables may hold what this process did not
+	// write: what was read in an earlier epoch is compared with them before it is believed.
+	epochs  [kinds]uint64
+	size    uint64 // of the log after the last commit that is known; 0 for unknown
 	commits uint64
+	// dirty are the states that are in the journal and not in their tables; seen is
+	// the last row of the journal that is known, rows how many there are, about.
+	dirty map[name]*unsaved
+	// others counts what other processes changed of runs.
+	others uint64
+	seen   int64
+	rows   int
 
 	// What follows is the sequencer's: the transaction under way, what its
 	// changes did, and what the change that runs did so far.
 	tx     *store.Tx
+	first  uint64        // index of its first receipt
 	base   map[name]held // as stored, of what was asked for
 	draft  map[name]held
 	change map[name]any
-	// foreign counts changes of others that are kept in the transaction.
-	foreign int
+	failed error // to read what other processes wrote
+	// arriving are the results that the change brought, arrived those of the transaction.
+	arriving, arrived []arrivalAt
+}
+
+// arrivalAt is a result on its way to a position of a run.
+type arrivalAt struct {
+	name
+	position int
+	arrival
 }
 
 // entry is a state in memory.
@@ -92,9 +112,9 @@ type entry struct {
 	known *knowledge
 }
 
-func newMemory(db *store.DB, limit int64) *memory {
+func newMemory(db *store.DB, log *slog.Logger, limit int64) *memory {
 	return &memory{
-		db: db, limit: limit, entries: map[name]*entry{}, epoch: 1,
+		db: db, log: log, limit: limit, entries: map[name]*entry{}, epochs: [kinds]uint64{1, 1, 1, 1, 1}, dirty: map[name]*unsaved{}, seen: -1,
 		base: map[name]held{}, draft: map[name]held{}, change: map[name]any{},
 	}
 }
@@ -108,7 +128,7 @@ func (m *memory) get(ctx context.Context, n name) (held, *entry, error) {
 		m.mu.Unlock()
 		return h, e, nil
 	}
-	commits, epoch := m.commits, m.epoch
+	commits := m.commits
 	m.mu.Unlock()
 	var read held
 	err := m.db.View(ctx, func(tx *store.Tx) (err error) {
@@ -123,7 +143,7 @@ func (m *memory) get(ctx context.Context, n name) (held, *entry, error) {
 	e, ok := m.entries[n]
 	if !ok {
 		e = m.insert(n, read)
-		if m.commits != commits || m.epoch != epoch {
+		if m.commits != commits {
 			e.epoch = 0 // it may be from before a commit that ended meanwhile
 		}
 	}
@@ -133,6 +153,9 @@ func (m *memory) get(ctx context.Context, n name) (held, *entry, error) {
 
 // at is a state within the transaction, where nothing can move.
 func (m *memory) at(n name) (held, error) {
+	if m.failed != nil {
+		return held{}, unreadable(m.failed)
+	}
 	if value, ok := m.change[n]; ok {
 		return held{value, m.draft[n].version}, nil
 	}
@@ -156,7 +179,7 @@ func (m *memory) stored(n name) (held, error) {
 	var known held
 	if ok {
 		m.touch(e)
-		if known = e.held; e.epoch == m.epoch {
+		if known = e.held; e.epoch == m.epochs[n.kind] {
 			m.mu.Unlock()
 			return known, nil
 		}
@@ -180,6 +203,9 @@ func (m *memory) stored(n name) (held, error) {
 // runs; nil deletes it.
 func (m *memory) set(n name, value any) { m.change[n] = value }
 
+// arrive hands over a result that the change that runs records.
+func (m *memory) arrive(a arrivalAt) { m.arriving = append(m.arriving, a) }
+
 // touch, insert and put are called with mu held.
 func (m *memory) touch(e *entry) {
 	m.used++
@@ -201,7 +227,7 @@ func (m *memory) insert(n name, h held) *entry {
 }
 
 func (m *memory) put(e *entry, n name, h held) {
-	e.held, e.epoch = h, m.epoch
+	e.held, e.epoch = h, m.epochs[n.kind]
 	m.weigh(e, n)
 }
 
@@ -241,10 +267,12 @@ func (m *memory) evict() {
 	}
 	all := make([]old, 0, len(m.entries))
 	for n, e := range m.entries {
-		all = append(all, old{n, e.used})
+		if m.dirty[n] == nil { // else its table does not have it
+			all = append(all, old{n, e.used})
+		}
 	}
 	slices.SortFunc(all, func(a, b old) int { return cmp.Compare(a.used, b.used) })
-	for _, o := range all[:len(all)-1] {
+	for _, o := range all[:max(0, len(all)-1)] {
 		if m.bytes <= m.limit/4*3 {
 			return
 		}
@@ -257,21 +285,26 @@ func (m *memory) evict() {
 func (m *memory) Begin(tx *store.Tx, size uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.tx, m.first, m.failed = tx, size, nil
 	if size != m.size {
-		m.epoch++
-		m.size = size
+		for k := range kinds {
+			if !k.journaled() {
+				m.epochs[k]++
+			}
+		}
+		m.commits++
+		if m.failed = m.catchUp(tx); m.failed == nil {
+			m.size = size
+		}
 	}
-	m.tx, m.foreign = tx, 0
 	clear(m.draft)
 	clear(m.base)
 	clear(m.change)
+	m.arriving, m.arrived = nil, nil
 }
 
 // Settle implements ledger.Companion.
 func (m *memory) Settle(index uint64, kept bool) {
-	if kept && len(m.change) == 0 {
-		m.foreign++
-	}
 	for n, value := range m.change {
 		if !kept {
 			continue
@@ -281,12 +314,22 @@ func (m *memory) Settle(index uint64, kept bool) {
 		}
 		m.draft[n] = held{value, index}
 	}
+	if kept {
+		m.arrived = append(m.arrived, m.arriving...)
+	}
+	m.arriving = nil
 	clear(m.change)
 }
 
 // Write implements ledger.Companion.
 func (m *memory) Write(tx *store.Tx) error {
+	if err := m.writeJournal(tx); err != nil {
+		return fmt.Errorf("session: write what is known: %w", err)
+	}
 	for n, h := range m.draft {
+		if n.kind.journaled() {
+			continue
+		}
 		if err := m.tables[n.kind].save(tx, n, m.base[n], h); err != nil {
 			return fmt.Errorf("session: write what is known of %s %s: %w", n.a, n.b, err)
 		}
@@ -299,28 +342,41 @@ func (m *memory) End(from, to uint64, stored bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.commits++
-	switch {
-	case !stored:
-		m.epoch++ // it may be stored all the same
-		m.size = 0
-	case from != m.size:
-		m.epoch++
+	if stored && from == m.size {
 		m.size = to
-	default:
-		m.size = to
+	} else {
+		m.size = 0 // it may be stored all the same, or others appended before
 	}
 	if stored {
-		for n, h := range m.draft {
-			if e, ok := m.entries[n]; ok {
-				m.put(e, n, h)
-			} else {
-				m.insert(n, h)
-			}
-		}
+		m.take()
 	}
-	m.tx = nil
+	m.tx, m.arrived = nil, nil
 	clear(m.draft)
 	clear(m.base)
+}
+
+// take makes what the transaction did the last that is known. mu is held.
+func (m *memory) take() {
+	journaled := false
+	for n, h := range m.draft {
+		e, ok := m.entries[n]
+		if !ok {
+			e = m.insert(n, m.base[n])
+		}
+		if n.kind.journaled() {
+			journaled = true
+			m.soil(n, m.base[n], m.first)
+		}
+		m.put(e, n, h)
+	}
+	if journaled {
+		m.seen = int64(m.first)
+		m.rows++
+	}
+	for _, a := range m.arrived {
+		m.entries[a.name].known.arrive(a.position, a.arrival)
+	}
+	m.saveSoon()
 }
 
 // unreadable keeps an error that has a sentence for the caller.

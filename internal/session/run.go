@@ -73,8 +73,9 @@ type Delegator struct {
 type Result struct {
 	// Receipt is the index of the receipt that has it, or unseen; Decision that
 	// of the call which it answers, or unseen.
-	Receipt, Decision int64
-	Labels            []string
+	Receipt  int64    `json:"r"`
+	Decision int64    `json:"d"`
+	Labels   []string `json:"l,omitempty"`
 }
 
 // Unreported is an allowed call whose result the caller gets elsewhere.

@@ -60,11 +60,14 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Se
 	o.KeepNamed = cmp.Or(o.KeepNamed, 7*24*time.Hour)
 	o.MaxDepth = cmp.Or(o.MaxDepth, 5)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
-	s := &Sessions{db: db, ledger: log, o: o, memory: newMemory(db, o.Memory)}
-	if err := s.sql.prepare(ctx, db); err != nil {
+	s := &Sessions{db: db, ledger: log, o: o, memory: newMemory(db, o.Log, o.Memory)}
+	if err := s.sql.prepare(ctx, db, s.memory); err != nil {
 		return nil, err
 	}
 	s.memory.tables = [kinds]tables{runs: runTables{&s.sql}, uses: useTables{}, known: knownTables{}, budgets: budgetTables{&s.sql}, trust: trustTables{}}
+	if err := s.memory.open(ctx); err != nil {
+		return nil, err
+	}
 	log.Accompany(s.memory)
 	return s, nil
 }
@@ -215,14 +218,14 @@ func (t *Tx) Acts(k Key, labels []string) error {
 
 // Read notes what a run was handed out in answer to the decision at an index.
 // kept says whether the receipt that is being made has the content in the
-// vault; otherwise any value may be from it. The place is for Handed.
-func (t *Tx) Read(k Key, decision uint64, labels []string, kept bool) (Place, error) {
-	p := Place{Key: k}
-	err := t.change(k, func(r *Run) {
-		r.read(decision, labels, kept)
-		p.run, p.position, p.vouches = r.ID, len(r.Results)-1, Vouches(labels)
+// vault, which is c; otherwise any value may be from it.
+func (t *Tx) Read(k Key, decision uint64, labels []string, kept bool, c Content) error {
+	return t.change(k, func(r *Run) {
+		position := len(r.Results)
+		if r.read(decision, labels, kept); kept && len(r.Results) > position {
+			t.s.memory.arrive(arrivalAt{k.name(), position, arrival{r.ID, c}})
+		}
 	})
-	return p, err
 }
 
 // Used remembers what a run used for a purpose.

@@ -16,16 +16,19 @@ type statements struct {
 	saveRun, saveResult, saveBudget *sql.Stmt
 }
 
-func (s *statements) prepare(ctx context.Context, db *store.DB) error {
+func (s *statements) prepare(ctx context.Context, db *store.DB, m *memory) error {
 	for _, p := range []struct {
 		stmt **sql.Stmt
 		text string
 	}{
 		{&s.saveRun, `INSERT INTO session (actor, name, id, version, changed, state) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (actor, name) DO UPDATE SET id = excluded.id, version = excluded.version, changed = excluded.changed, state = excluded.state`},
-		{&s.saveResult, `INSERT INTO session_result (run, position, receipt, decision, labels) VALUES ($1, $2, $3, $4, $5)`},
+ON CONFLICT (actor, name) DO UPDATE SET id = excluded.id, version = excluded.version, changed = excluded.changed, state = excluded.state
+WHERE session.version < excluded.version`},
+		{&s.saveResult, `INSERT INTO session_result (run, position, receipt, decision, labels) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`},
 		{&s.saveBudget, `INSERT INTO budget_spent (budget, scope, version, changed, state) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (budget, scope) DO UPDATE SET version = excluded.version, changed = excluded.changed, state = excluded.state`},
+ON CONFLICT (budget, scope) DO UPDATE SET version = excluded.version, changed = excluded.changed, state = excluded.state
+WHERE budget_spent.version < excluded.version`},
+		{&m.insertJournal, `INSERT INTO session_journal (first, states) VALUES ($1, $2)`},
 	} {
 		var err error
 		if *p.stmt, err = db.Prepare(ctx, p.text); err != nil {
@@ -96,7 +99,7 @@ func (t runTables) save(tx *store.Tx, n name, before, after held) error {
 		}
 	}
 	if r == nil {
-		_, err := tx.Exec(`DELETE FROM session WHERE actor = $1 AND name = $2`, n.a, n.b)
+		_, err := tx.Exec(`DELETE FROM session WHERE actor = $1 AND name = $2 AND version < $3`, n.a, n.b, int64(after.version))
 		return err
 	}
 	state, err := json.Marshal(r)
