@@ -302,7 +302,7 @@ func heap() uint64 {
 func TestMemoryIsBounded(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	x := provenance.New(provenance.Limits{})
-	for n := range 40 {
+	for n := range 8 {
 		var b strings.Builder
 		for b.Len() < 1<<20 {
 			fmt.Fprintf(&b, "%x ", r.Uint64())
