@@ -26,7 +26,7 @@ func EncodeFacts(req cedar.Request, entities types.EntityMap) ([]byte, error) {
 
 // EncodeFactsFor writes the facts of a delegated request: those of DecideFor.
 func EncodeFactsFor(req cedar.Request, delegators []types.EntityUID, entities types.EntityMap) ([]byte, error) {
-	e := factsEncoder{out: make([]byte, 0, 1024)}
+	e := factsEncoder{out: make([]byte, 0, 2048)}
 	e.raw(`{"action":`)
 	e.uid(req.Action)
 	e.raw(`,"context":`)
@@ -240,25 +240,33 @@ func (e *factsEncoder) set(s types.Set) {
 		e.fail("a set of more than %d elements", maxElements)
 		return
 	}
-	elems := make([][]byte, 0, s.Len())
-	for v := range s.All() {
-		one := factsEncoder{depth: e.depth, values: e.values}
-		one.value(v)
-		if e.err, e.values = one.err, one.values; e.err != nil {
-			return
-		}
-		elems = append(elems, one.out)
+	if s.Len() == 0 {
+		e.raw("[]")
+		return
 	}
-	slices.SortFunc(elems, bytes.Compare)
+	all := factsEncoder{depth: e.depth, values: e.values, out: make([]byte, 0, 32*s.Len())}
+	elems := make([]span, 0, s.Len())
+	for v := range s.All() {
+		from := len(all.out)
+		all.value(v)
+		elems = append(elems, span{from, len(all.out)})
+	}
+	if e.err, e.values = all.err, all.values; e.err != nil {
+		return
+	}
+	slices.SortFunc(elems, func(a, b span) int { return bytes.Compare(all.out[a.from:a.to], all.out[b.from:b.to]) })
 	e.raw("[")
 	for i, elem := range elems {
 		if i > 0 {
 			e.raw(",")
 		}
-		e.out = append(e.out, elem...)
+		e.out = append(e.out, all.out[elem.from:elem.to]...)
 	}
 	e.raw("]")
 }
+
+// span is a part of what was written.
+type span struct{ from, to int }
 
 // extension calls a constructor of an extension type.
 func extension(fn, arg string) (types.Value, error) {

@@ -35,6 +35,7 @@ type records struct {
 	management cache[[3]string, cedar.Record]
 	tools      cache[toolFacts, cedar.Record]
 	sets       cache[setKey, cedar.Set]
+	stops      cache[bool, cedar.Record]
 	arguments  cache[argumentFacts, cedar.Record]
 	sinks      cache[sinkFacts, cedar.Record]
 	confirms   cache[string, bool] // by pin

@@ -227,7 +227,7 @@ func (e *Enforcer) request(c Call, f *facts, granted *approval.Request) (cedar.R
 	on := resource(c)
 	entities := cedar.EntityMap{m.uid: m.entity}
 	if c.Channel != Management {
-		entities[on] = cedar.Entity{UID: on, Attributes: stopped(e.inventory.Stopped(c.Server))}
+		entities[on] = cedar.Entity{UID: on, Attributes: e.records.stopped(e.inventory.Stopped(c.Server))}
 	}
 	return cedar.Request{
 		Principal: m.uid,
@@ -259,8 +259,8 @@ func (e *Enforcer) delegators(r *session.Run, entities cedar.EntityMap) ([]cedar
 	return uids, nil
 }
 
-func stopped(is bool) cedar.Record {
-	return cedar.NewRecord(cedar.RecordMap{"stopped": cedar.Boolean(is)})
+func (r *records) stopped(is bool) cedar.Record {
+	return r.stops.get(is, func() cedar.Record { return cedar.NewRecord(cedar.RecordMap{"stopped": cedar.Boolean(is)}) })
 }
 
 func invalidInput(err error) error {
