@@ -89,6 +89,7 @@ type measure struct {
 func measures() []measure {
 	return []measure{
 		{"decision", "decisions in process, indexed and linear", (*bench).decisions},
+		{"facts", "facts of a run and decision, in process", (*bench).facts},
 		{"receipts", "durable receipts against a bare group commit", (*bench).receipts},
 		{"proxy", "an MCP call through the gateway against a direct one", (*bench).proxy},
 		{"authzen", "the decision API with durable receipts against a bare HTTP server", (*bench).authzen},

@@ -95,6 +95,7 @@ func TestRunPrintsEveryRow(t *testing.T) {
 		{"decision, slowest of these over the fastest", "ratio <= 2"},
 		{"decision, 20 policies, linear cedar-go over indexed", "ratio >= 1000"},
 		{"decision, 20 policies, allocations", "value <= 20"},
+		{"facts and decision, 1000 policies, 200 calls before, over the decision alone", "value <= 25"},
 		{"durable receipt, 1 caller, p50, over a bare append and sync", "ratio <= 1.2"},
 		{"durable receipts, 4 callers, over a bare group commit", "ratio >= 0.65"},
 		{"durable receipt, 4 callers, p99", "value <= 4"},

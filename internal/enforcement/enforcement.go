@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/approval"
 	"aims/internal/identity"
@@ -214,6 +215,24 @@ func (e *Enforcer) Possible(ctx context.Context, c Call) bool {
 	}
 	request, entities, err := e.request(c, &f, nil)
 	return err == nil && set.Possible(request, entities)
+}
+
+// Preview says what Decide would decide now, and records nothing: nobody may act
+// upon it. The errors are those of Decide.
+func (e *Enforcer) Preview(ctx context.Context, c Call) (authz.Decision, error) {
+	c, err := c.named()
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	var v *session.View
+	if c.Channel != Management {
+		v = e.sessions.View(ctx)
+	}
+	a, err := e.judge(c, v)
+	if err != nil {
+		return authz.Decision{}, err
+	}
+	return a.decision, nil
 }
 
 // Management decides what a person does to the management system. It fails

@@ -20,16 +20,6 @@ func (e *Enforcer) Prepare(c Call) error {
 	return err
 }
 
-// Judge takes the facts of a call and decides, and makes no receipt of it.
-func (e *Enforcer) Judge(c Call) error {
-	c, err := c.named()
-	if err != nil {
-		return err
-	}
-	_, err = e.judge(c, e.sessions.View(context.Background()))
-	return err
-}
-
 // Limiter is the limiter of refusals, for its property test.
 type Limiter struct{ *limiter }
 

@@ -35,7 +35,7 @@ func BenchmarkFactsAndDecision(b *testing.B) {
 	call := payment(billing, `{"amount":12,"to":"desk-117@bank.example"}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := w.Judge(call); err != nil {
+		if _, err := w.Preview(b.Context(), call); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -72,6 +72,13 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Se
 	return s, nil
 }
 
+// Held is the memory that is in use for what is known, in bytes, about.
+func (s *Sessions) Held() int64 {
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	return s.memory.bytes
+}
+
 // View reads what is known, and remembers what it has read. One is made for
 // each decision; it is not for concurrent use.
 type View struct {
