@@ -1,0 +1,219 @@
+// Package observed folds the receipts of a log into what they show of an AI
+// management system at work (ISO 42001 9.1, A.6.2.8): who called what, what was
+// decided by which policy, what people approved, what changed. It is pure, so
+// that an auditor's verifier folds the same log to the same facts.
+//
+// A fold of a stretch of the log and a fold of the next merge into the fold of
+// both: what is new is added to what is known, and parts are folded side by side.
+package observed
+
+import "time"
+
+// Facts are what the entries before Size show. Times are microseconds since
+// 1970, UTC; 0 when it never happened. Ids of receipts stand for the entries
+// that a reader may look up; where there are many, the newest is kept.
+type Facts struct {
+	Size        uint64 `json:"size"` // entries folded, from index 0
+	First, Last int64  // times of the first and last of them
+
+	// Days has a line for each day, UTC, with an entry, oldest first.
+	Days []Day
+
+	// Agents are callers of type agent, by id; Tools are by server___tool,
+	// Policies by digest, Rules by the id of the rule that determined a decision.
+	Agents   map[string]*Agent
+	Tools    map[string]*Tool
+	Policies map[string]*Policy
+	Rules    map[string]*Rule
+
+	// Lives is what happened to each agent's registration and stage, by id.
+	Lives map[string]*Life
+	// Pins are the changes to definitions of tools, in order.
+	Pins        []PinChange
+	Activations []Activation
+	Approvals   map[string]*Approval // by id
+	Gates       []Gate
+	Rehearsals  []Rehearsal
+	Stops       []Stop
+	Starts      []Event // the installation started
+	Erasures    []Event
+	Roles       []RoleChange
+	// Cases are nonconformities, incidents and concerns as their events left
+	// them, by id.
+	Cases map[string]*Case
+	// Frozen are the inputs of management reviews, by the review's id; Tests
+	// the runs of internal audit tests.
+	Frozen map[string]*Event
+	Tests  []AuditTest
+}
+
+// Day is one day's counts.
+type Day struct {
+	Day       string `json:"day"` // 2026-11-23
+	Decisions uint64 `json:"decisions"`
+	Allowed   uint64 `json:"allowed"`
+	Denied    uint64 `json:"denied"`
+	Held      uint64 `json:"held"`
+	// Refused are requests turned away before a policy was asked; each counts
+	// as often as it stands for.
+	Refused  uint64 `json:"refused"`
+	Outcomes uint64 `json:"outcomes"`
+	Failed   uint64 `json:"failed"` // outcomes other than succeeded
+	// Micros is the sum of the outcomes' durations.
+	Micros uint64 `json:"micros"`
+}
+
+// Agent is what was seen of an agent at the enforcement points.
+type Agent struct {
+	First, Last            int64
+	Allowed, Denied, Held  uint64
+	Receipt                string // of its newest decision
+	FirstReceipt           string
+	Tools                  map[string]uint64 // server___tool → allowed calls
+	Purposes               map[string]uint64 // declared purpose → decisions; "" for none
+	Servers                map[string]uint64
+	AllowedWithoutDeployed uint64 // allowed while its stage was known and not deployed
+}
+
+// Tool is what was seen of a tool.
+type Tool struct {
+	First, Last           int64
+	Allowed, Denied, Held uint64
+	Unpinned              uint64 // allowed without a pin in the receipt
+	Pins                  map[string]uint64
+	Receipt               string
+}
+
+// Policy is what was seen of a policy set.
+type Policy struct {
+	Decisions   uint64
+	First, Last int64
+	Receipt     string
+	// Published, Approved and Activated are the newest times of these events;
+	// Author and Approver who did the first two.
+	Published, Approved, Activated int64
+	Author, Approver               string
+	Environments                   map[string]int64
+}
+
+// Rule is what was seen of a rule.
+type Rule struct {
+	Decisions uint64 // that it determined
+	Held      uint64
+	Last      int64
+	Receipt   string
+	// Controls and Threats are those that its reasons named.
+	Controls, Threats map[string]uint64
+}
+
+// Life is what the log says of an agent's registration.
+type Life struct {
+	Stage       string // now
+	Owner       string
+	Operator    string
+	Registered  int64
+	Changed     int64
+	Deployed    int64 // since when it is deployed; 0 when it is not
+	FirstDeploy int64
+	Suspended   bool
+	Receipt     string
+	Tools       []string
+}
+
+// PinChange is a change to a tool's definition (tool.pinned, approved, changed,
+// quarantined, removed, returned, forgotten).
+type PinChange struct {
+	Tool, Event, Pin, By, Receipt string
+	At                            int64
+}
+
+// Activation is a policy put in force, also by rolling back.
+type Activation struct {
+	Digest, Environment, By, Receipt string
+	At                               int64
+}
+
+// Approval is a request for approval of a held call.
+type Approval struct {
+	ID, Agent, Tool  string
+	Requested, Ended int64
+	// State is requested, granted, denied, used, expired or void.
+	State   string
+	By      []string // people who voted
+	Receipt string   // of the newest event
+}
+
+// Gate is an evaluation of a life-cycle gate.
+type Gate struct {
+	Agent, To, Version, By, Receipt string
+	Passed                          bool
+	// Failed are the preconditions that did not hold.
+	Failed []string
+	At     int64
+}
+
+// Rehearsal is a run of the threat model that was recorded.
+type Rehearsal struct {
+	Policy, By, Receipt   string
+	Scenarios, AsExpected int
+	// Categories are the OWASP ids that its scenarios covered; Scenario says of
+	// each whether it ended as expected.
+	Categories []string
+	Scenario   map[string]bool
+	At         int64
+}
+
+// Stop is the kill switch of an agent or a server, pulled or released.
+type Stop struct {
+	Kind, ID, By, Receipt string
+	Resumed               bool
+	At                    int64
+}
+
+// RoleChange gives an actor the roles that it has from then on.
+type RoleChange struct {
+	Actor, By, Receipt string
+	Roles              []string
+	At                 int64
+}
+
+// Case is a nonconformity, incident or concern.
+type Case struct {
+	Kind, ID, State, Grade, Requirement, Owner, Receipt string
+	Opened, Changed, Closed                             int64
+	Due                                                 string // day of the next thing due
+	// Events are the times of the newest event of each name.
+	Events map[string]int64
+	// Actions are its corrective actions.
+	Actions []CaseAction
+	// Notify is the decision of an incident: "", notify or not-notify.
+	Notify string
+}
+
+// CaseAction is a corrective action of a case.
+type CaseAction struct {
+	ID, Owner, Due string
+	Implemented    int64
+	Effective      int64
+}
+
+// AuditTest is one run of a whole-population test of an internal audit.
+type AuditTest struct {
+	Audit, Test, By, Receipt string
+	Population, Exceptions   uint64
+	At                       int64
+}
+
+// Event is one receipt of an event.
+type Event struct {
+	Name, On, By, Digest, Receipt string
+	At                            int64
+}
+
+// Micros is a time as Facts keep it.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
