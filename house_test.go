@@ -26,6 +26,7 @@ type room struct {
 // only. Fractions order the rooms of one floor where one is part of another.
 var house = map[string]room{
 	"authz":              {0, "words of an access decision as AuthZEN 1.0 names them", nil},
+	"iso42001":           {0, "the 70 requirements of ISO/IEC 42001 in our own words, evidence modes, crosswalks (embedded facts)", []string{"go.yaml.in/yaml/v3"}},
 	"internal/aims":      {0, "nouns every floor speaks: id, actor, error", []string{"github.com/google/uuid"}},
 	"internal/leaf":      {0, "the leaves of a JSON document, without escapes, each with its place", nil},
 	"internal/lookalike": {0, "the characters that deceive a reader: unseen ones, and letters that look like others", nil},
