@@ -17,7 +17,8 @@ import (
 // journaled says whether states of a kind are written to the journal first.
 func (k kind) journaled() bool { return k == runs || k == budgets }
 
-// journalled is a state as a row of the journal has it.
+// journalled is a state as a row of the journal has it. Of a run that was there
+// before, it is what changed: a run may know much, and each of its calls changes little.
 type journalled struct {
 	Kind    kind            `json:"k"`
 	A       string          `json:"a"`
@@ -28,6 +29,17 @@ type journalled struct {
 	Run     string   `json:"r,omitempty"`
 	From    int      `json:"f,omitempty"`
 	Results []Result `json:"n,omitempty"`
+	// Base is the version of the run that the rest is to be put on; 0 when
+	// everything is there. Then lists that State does not have are as they were,
+	// and of the unreported calls, those at Reported are gone and State's are new.
+	Base     uint64  `json:"p,omitempty"`
+	Reported []int64 `json:"g,omitempty"`
+}
+
+// journalling is a state on its way into a row, not yet encoded.
+type journalling struct {
+	journalled
+	State any `json:"s,omitempty"`
 }
 
 // unsaved is a state that its table does not have yet.
@@ -44,21 +56,25 @@ const (
 	saveAtLeast, saveAtMost = 64, 1024
 )
 
-func journalOf(n name, before, after held) (journalled, error) {
-	j := journalled{Kind: n.kind, A: n.a, B: n.b, Version: after.version}
-	if after.value == nil {
-		return j, nil
+func journalOf(n name, before, after held) journalling {
+	j := journalling{journalled{Kind: n.kind, A: n.a, B: n.b, Version: after.version}, after.value}
+	r, ok := after.value.(*Run)
+	if !ok {
+		return j
 	}
-	if r, ok := after.value.(*Run); ok {
-		j.Run = r.ID
-		if old, _ := before.value.(*Run); old != nil && old.ID == r.ID {
-			j.From = len(old.Results)
-		}
-		j.Results = r.Results[j.From:]
+	j.Run, j.Results = r.ID, r.Results
+	old, _ := before.value.(*Run)
+	if old == nil || old.ID != r.ID {
+		return j
 	}
-	var err error
-	j.State, err = json.Marshal(after.value)
-	return j, err
+	j.From = len(old.Results)
+	j.Results = r.Results[j.From:]
+	if before.version > 0 && !r.lacks(old) {
+		changed := r.without(old)
+		changed.Unreported, j.Reported = r.unreportedSince(old)
+		j.Base, j.State = before.version, changed
+	}
+	return j
 }
 
 // on gives the state when before is the one that it was made from.
@@ -83,12 +99,15 @@ func (j journalled) on(before held) (held, error) {
 	if err := json.Unmarshal(j.State, r); err != nil {
 		return damaged(err)
 	}
-	if j.From > 0 {
-		old, _ := before.value.(*Run)
-		if old == nil || old.ID != j.Run || len(old.Results) < j.From {
+	old, _ := before.value.(*Run)
+	if j.From > 0 || j.Base > 0 {
+		if old == nil || old.ID != j.Run || len(old.Results) < j.From || j.Base > 0 && j.Base != before.version {
 			return damaged(nil)
 		}
 		r.Results = old.Results[:j.From:j.From]
+	}
+	if j.Base > 0 {
+		r.fillFrom(old, j.Reported)
 	}
 	r.Results = append(r.Results, j.Results...)
 	return h, nil
@@ -96,16 +115,12 @@ func (j journalled) on(before held) (held, error) {
 
 // writeJournal writes what the transaction changed.
 func (m *memory) writeJournal(tx *store.Tx) error {
-	var states []journalled
+	var states []journalling
 	for n, h := range m.draft {
 		if !n.kind.journaled() {
 			continue
 		}
-		j, err := journalOf(n, m.base[n], h)
-		if err != nil {
-			return err
-		}
-		states = append(states, j)
+		states = append(states, journalOf(n, m.base[n], h))
 	}
 	if len(states) == 0 {
 		return nil
