@@ -19,6 +19,8 @@ type placing struct {
 	entry ledger.Entry
 	// refused is why the call cannot be decided any more.
 	refused error
+	// settled says that it was settled before, at a place that it did not get.
+	settled bool
 }
 
 // place records a decision together with what follows from it. The decision is
@@ -50,7 +52,9 @@ func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error)
 // settle runs at the decision's place in the log.
 func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
 	t := p.sessions.Within(tx)
+	p.refused = nil
 	same, err := p.holds(t)
+	p.settled = true
 	if err != nil {
 		return ledger.Entry{}, err
 	}
@@ -70,8 +74,8 @@ func (p *placing) settle(tx *store.Tx) (ledger.Entry, error) {
 
 // holds says whether the facts of the decision are still those of its place.
 func (p *placing) holds(t *session.Tx) (bool, error) {
-	if p.a.foreseen || !p.unchanged() {
-		return false, nil
+	if p.a.foreseen || p.settled || !p.unchanged() {
+		return false, nil // what was decided at another place counts for that one only
 	}
 	return t.Same(p.a.view)
 }

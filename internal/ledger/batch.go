@@ -24,11 +24,29 @@ type batch struct {
 	closed  map[uint64]bool
 }
 
+// spare is the room of a batch that was written, for the next one.
+type spare struct{ leaves, vault []byte }
+
+// maxSpare bounds what is kept of either, in bytes.
+const maxSpare = 1 << 20
+
+func (b *batch) spare() spare {
+	var s spare
+	if cap(b.leaves) <= maxSpare {
+		s.leaves = b.leaves[:0]
+	}
+	if cap(b.vault) <= maxSpare {
+		clear(b.vault) // content is kept nowhere but where it can be erased
+		s.vault = b.vault[:0]
+	}
+	return s
+}
+
 // newBatch begins a batch on a tree at the transaction's time, which is never
 // before the last leaf, whatever the clock does.
-func newBatch(base *tree, now time.Time, sizeHint int) *batch {
+func newBatch(base *tree, now time.Time, room spare) *batch {
 	at := time.UnixMicro(max(now.UnixMicro(), base.lastTime)).UTC()
-	return &batch{first: base.size(), time: at, leaves: make([]byte, 0, sizeHint), closed: map[uint64]bool{}}
+	return &batch{first: base.size(), time: at, leaves: room.leaves, vault: room.vault, closed: map[uint64]bool{}}
 }
 
 // check refuses an entry that can never be appended, because no verifier would
@@ -56,11 +74,25 @@ func (e *Entry) check() error {
 		if len(p.Data) > receipt.MaxPayload {
 			return aims.Errorf(aims.Invalid, nil, "a payload of %d bytes: at most %d", len(p.Data), receipt.MaxPayload)
 		}
-		if !bytes.Contains(e.Body, []byte(`"`+p.Name+`":"`+p.Salt.Digest(p.Data)+`"`)) {
+		if !holds(e.Body, `"`+p.Name+`":"`, p.Salt.Digest(p.Data)) {
 			return aims.Errorf(aims.Invalid, nil, "the receipt does not hold the digest of its payload %s", p.Name)
 		}
 	}
 	return nil
+}
+
+// holds says whether a string that is opened as given is somewhere in a body.
+func holds(body []byte, opening, text string) bool {
+	for {
+		i := bytes.Index(body, []byte(opening))
+		if i < 0 {
+			return false
+		}
+		body = body[i+len(opening):]
+		if rest, ok := bytes.CutPrefix(body, []byte(text)); ok && len(rest) > 0 && rest[0] == '"' {
+			return true
+		}
+	}
 }
 
 // admit refuses an outcome of a decision that is not open.
@@ -112,9 +144,13 @@ func (b *batch) addAll(entries []Entry) (Ref, error) {
 	return first, err
 }
 
+// next is where the next entry will stand.
+func (b *batch) next() Ref { return Ref{Index: b.first + uint64(len(b.hashes)), Time: b.time} }
+
 // add places a checked and admitted entry at the end of the batch.
 func (b *batch) add(e *Entry) (Ref, error) {
-	h := receipt.Header{Kind: e.Kind, Index: b.first + uint64(len(b.hashes)), Closes: e.Closes, Time: b.time}
+	at := b.next()
+	h := receipt.Header{Kind: e.Kind, Index: at.Index, Closes: e.Closes, Time: at.Time}
 	frame := len(b.leaves)
 	leaves, err := receipt.AppendLeaf(append(b.leaves, 0, 0), h, e.Body)
 	if err != nil {
@@ -128,7 +164,7 @@ func (b *batch) add(e *Entry) (Ref, error) {
 		b.closed[e.Closes] = true
 	}
 	b.keep(h.Index, e.Payloads)
-	return Ref{Index: h.Index, Time: b.time}, nil
+	return at, nil
 }
 
 func (b *batch) keep(index uint64, payloads []Payload) {

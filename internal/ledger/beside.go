@@ -31,14 +31,14 @@ func (l *Ledger) Accompany(c Companion) { l.companion.Store(&c) }
 // Beside is Change for a function that changes nothing in the database itself,
 // only the companion: it needs no savepoint.
 func (l *Ledger) Beside(ctx context.Context, fn func(*store.Tx) (Entry, error)) (Ref, error) {
-	r := newRequest(Entry{}, fn)
+	r := newRequest(Entry{}, func(tx *store.Tx, _ Ref) (Entry, error) { return fn(tx) })
 	r.beside = true
 	return l.submit(ctx, r)
 }
 
 // placeBeside is place for a change without a savepoint.
 func (l *Ledger) placeBeside(tx *store.Tx, b *batch, r *request) error {
-	entry, err := callChange(tx, r.change)
+	entry, err := callChange(tx, b.next(), r.change)
 	entries := append([]Entry{entry}, entry.Then...)
 	if err == nil {
 		err = b.admissible(entries, &l.open)

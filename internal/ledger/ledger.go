@@ -85,8 +85,11 @@ type Ledger struct {
 	// replaces it.
 	tree atomic.Pointer[tree]
 	open openDecisions
-	// failing is whether the last commit failed. It is the sequencer's.
+	// What follows is the sequencer's: whether the last commit failed, how many
+	// of the next ones lock the head before anything else, and room for them.
 	failing bool
+	wary    int
+	spare   spare
 
 	companion atomic.Pointer[Companion]
 
@@ -184,6 +187,12 @@ func (l *Ledger) Append(ctx context.Context, e Entry) (Ref, error) {
 // error is returned as it is. fn must use nothing but the transaction to reach
 // the database: another write would wait for this one for ever.
 func (l *Ledger) Change(ctx context.Context, fn func(*store.Tx) (Entry, error)) (Ref, error) {
+	return l.submit(ctx, newRequest(Entry{}, func(tx *store.Tx, _ Ref) (Entry, error) { return fn(tx) }))
+}
+
+// ChangeAt is Change for state that names its receipt: fn is told where its
+// entry will stand if it is kept; those of Then follow without a gap.
+func (l *Ledger) ChangeAt(ctx context.Context, fn func(*store.Tx, Ref) (Entry, error)) (Ref, error) {
 	return l.submit(ctx, newRequest(Entry{}, fn))
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/store"
-	"aims/receipt"
 )
 
 const (
@@ -32,7 +31,7 @@ const (
 // request is an entry on its way into the log.
 type request struct {
 	entry  Entry
-	change func(*store.Tx) (Entry, error)
+	change func(*store.Tx, Ref) (Entry, error)
 	beside bool // the change needs no savepoint
 	state  atomic.Int32
 	done   chan struct{}
@@ -49,7 +48,7 @@ const (
 	abandoned
 )
 
-func newRequest(e Entry, change func(*store.Tx) (Entry, error)) *request {
+func newRequest(e Entry, change func(*store.Tx, Ref) (Entry, error)) *request {
 	return &request{entry: e, change: change, done: make(chan struct{})}
 }
 
@@ -194,10 +193,12 @@ func (l *Ledger) commit(requests []*request) {
 		}
 		l.tree.Store(next)
 		l.end(b.first, next.size(), true)
+		l.spare = b.spare()
 	case errors.Is(err, errNothing):
 		err = nil // each request has its own error
 	default:
 		l.end(0, 0, false)
+		l.wary = waryFor
 		err = aims.Errorf(aims.Unavailable, err, "the receipt could not be stored: nothing was done")
 	}
 	for _, r := range requests {
@@ -226,25 +227,28 @@ func (l *Ledger) sayWhetherStored(err error) {
 // extend writes the requests' entries behind the log's head.
 //
 // The head is compared and moved by one statement, which finds it only as it
-// is known here, and in PostgreSQL locks it. It is locked beforehand where more
-// depends on it: a change must see the state that belongs to the head, and an
-// outcome is refused only when it is certain that no other process has just
-// made the decision that it closes.
+// is known here, and in PostgreSQL locks it: when it does, nobody has appended
+// anything since that is known, and what the requests were placed by is so. The
+// head is locked beforehand where more depends on it: when another process
+// appends too, when a change writes to the database before the head moves, and
+// before any request is refused, an outcome for instance, of which another
+// process may just have made the decision.
 func (l *Ledger) extend(tx *store.Tx, requests []*request) (b *batch, next *tree, err error) {
-	known, locked := l.tree.Load(), false
-	if slices.ContainsFunc(requests, func(r *request) bool { return r.change != nil }) {
-		locked = true
-		if known, err = l.lockHead(tx); err != nil {
-			return nil, nil, err
-		}
-		l.begin(tx, known.size())
-	}
-	changes := locked
+	changes := slices.ContainsFunc(requests, func(r *request) bool { return r.change != nil })
+	known, locked := l.tree.Load(), l.locksFirst(requests)
 	for {
+		if locked {
+			if known, err = l.lockHead(tx); err != nil {
+				return nil, nil, err
+			}
+		}
+		if changes {
+			l.begin(tx, known.size())
+		}
 		var full []tile
 		moved := false
 		b, next, full, err = l.build(tx, known, requests)
-		if err == nil && (locked || len(b.hashes) == len(requests)) {
+		if err == nil && (locked || len(b.hashes) >= len(requests) && !refusesAny(requests)) {
 			if len(b.hashes) == 0 {
 				return nil, nil, errNothing
 			}
@@ -263,15 +267,30 @@ func (l *Ledger) extend(tx *store.Tx, requests []*request) (b *batch, next *tree
 			return nil, nil, errors.New("ledger: the head moved although it was locked")
 		}
 		locked = true
-		if known, err = l.lockHead(tx); err != nil {
-			return nil, nil, err
-		}
 	}
+}
+
+// waryFor is how many commits lock the head first after one found it elsewhere.
+const waryFor = 64
+
+// locksFirst says whether the head is to be locked before requests are placed.
+func (l *Ledger) locksFirst(requests []*request) bool {
+	changes := func(r *request) bool { return r.change != nil }
+	writes := func(r *request) bool { return r.change != nil && !r.beside }
+	if l.wary == 0 {
+		return slices.ContainsFunc(requests, writes)
+	}
+	l.wary--
+	return slices.ContainsFunc(requests, changes)
+}
+
+func refusesAny(requests []*request) bool {
+	return slices.ContainsFunc(requests, func(r *request) bool { return r.err != nil })
 }
 
 // build places the requests' entries on a tree, those that can be placed.
 func (l *Ledger) build(tx *store.Tx, known *tree, requests []*request) (*batch, *tree, []tile, error) {
-	b := newBatch(known, tx.Now, sizeHint(requests))
+	b := newBatch(known, tx.Now, l.spare)
 	for _, r := range requests {
 		if err := l.place(tx, b, r); err != nil {
 			return nil, nil, nil, err
@@ -279,14 +298,6 @@ func (l *Ledger) build(tx *store.Tx, known *tree, requests []*request) (*batch, 
 	}
 	next, full := known.grow(b.hashes, b.time.UnixMicro())
 	return b, next, full, nil
-}
-
-func sizeHint(requests []*request) int {
-	n := 0
-	for _, r := range requests {
-		n += len(r.entry.Body) + receipt.MaxLeaf - MaxBody + 2
-	}
-	return n
 }
 
 // lockHead keeps every other process from appending until the transaction
@@ -301,6 +312,7 @@ func (l *Ledger) lockHead(tx *store.Tx) (*tree, error) {
 	if h.matches(known) {
 		return known, nil
 	}
+	l.wary = waryFor
 	current, err := l.catchUp(tx, known, h)
 	if err != nil {
 		return nil, err
@@ -328,7 +340,7 @@ func (l *Ledger) place(tx *store.Tx, b *batch, r *request) error {
 		return err
 	}
 	defer l.settle(r)
-	entry, err := callChange(tx, r.change)
+	entry, err := callChange(tx, b.next(), r.change)
 	entries := append([]Entry{entry}, entry.Then...)
 	if err == nil {
 		err = b.admissible(entries, &l.open)
@@ -351,13 +363,13 @@ func (l *Ledger) place(tx *store.Tx, b *batch, r *request) error {
 
 // callChange keeps a panic of one caller's function from ending the process,
 // because the sequencer works for all of them.
-func callChange(tx *store.Tx, change func(*store.Tx) (Entry, error)) (e Entry, err error) {
+func callChange(tx *store.Tx, at Ref, change func(*store.Tx, Ref) (Entry, error)) (e Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = aims.Errorf(aims.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "the change failed: nothing was done")
 		}
 	}()
-	return change(tx)
+	return change(tx, at)
 }
 
 // statements are those of the hot path.
