@@ -3,8 +3,10 @@
 // decided by which policy, what people approved, what changed. It is pure, so
 // that an auditor's verifier folds the same log to the same facts.
 //
-// A fold of a stretch of the log and a fold of the next merge into the fold of
-// both: what is new is added to what is known, and parts are folded side by side.
+// Stretches of the log are folded to parts side by side, and parts are added to
+// what is known in the order of the log; however the log is cut, the facts are
+// the same. People stand by their id, agents and the installation itself, where
+// a person could stand as well, as type:id.
 package observed
 
 import "time"
@@ -16,7 +18,11 @@ type Facts struct {
 	Size        uint64 `json:"size"` // entries folded, from index 0
 	First, Last int64  // times of the first and last of them
 
-	// Days has a line for each day, UTC, with an entry, oldest first.
+	// Events is how many entries are events, of whatever name.
+	Events uint64
+
+	// Days has a line for each day, UTC, with a decision, a refusal or an
+	// outcome, oldest first.
 	Days []Day
 
 	// Agents are callers of type agent, by id; Tools are by server___tool,
@@ -36,7 +42,7 @@ type Facts struct {
 	Rehearsals  []Rehearsal
 	Stops       []Stop
 	Starts      []Event // the installation started
-	Erasures    []Event
+	Erasures    []Erasure
 	Roles       []RoleChange
 	// Cases are nonconformities, incidents and concerns as their events left
 	// them, by id.
@@ -47,10 +53,12 @@ type Facts struct {
 	Tests  []AuditTest
 }
 
-// Day is one day's counts.
+// Day is one day's counts. What people did through the management API counts as
+// Managed only, and its outcomes with the others.
 type Day struct {
-	Day       string `json:"day"` // 2026-11-23
-	Decisions uint64 `json:"decisions"`
+	Day       string `json:"day"`       // 2026-11-23
+	Index     uint64 `json:"index"`     // of the first entry counted on it
+	Decisions uint64 `json:"decisions"` // allowed, denied and held
 	Allowed   uint64 `json:"allowed"`
 	Denied    uint64 `json:"denied"`
 	Held      uint64 `json:"held"`
@@ -61,6 +69,12 @@ type Day struct {
 	Failed   uint64 `json:"failed"` // outcomes other than succeeded
 	// Micros is the sum of the outcomes' durations.
 	Micros uint64 `json:"micros"`
+	// Managed are the actions of people on the management system that were
+	// allowed, ManagedRefused those that were not.
+	Managed        uint64 `json:"managed"`
+	ManagedRefused uint64 `json:"managed_refused"`
+	// Unregistered are the decisions about agents that were not registered then.
+	Unregistered uint64 `json:"unregistered"`
 }
 
 // Agent is what was seen of an agent at the enforcement points.
@@ -93,6 +107,7 @@ type Policy struct {
 	// Author and Approver who did the first two.
 	Published, Approved, Activated int64
 	Author, Approver               string
+	Bundle                         string // digest of the bundle that it was made of
 	Environments                   map[string]int64
 }
 
@@ -100,6 +115,7 @@ type Policy struct {
 type Rule struct {
 	Decisions uint64 // that it determined
 	Held      uint64
+	Faults    uint64 // decisions in which it could not be evaluated
 	Last      int64
 	Receipt   string
 	// Controls and Threats are those that its reasons named.
@@ -117,6 +133,8 @@ type Life struct {
 	FirstDeploy int64
 	Suspended   bool
 	Receipt     string
+	Purposes    []string
+	Delegates   []string
 	Tools       []string
 }
 
@@ -124,23 +142,49 @@ type Life struct {
 // quarantined, removed, returned, forgotten).
 type PinChange struct {
 	Tool, Event, Pin, By, Receipt string
-	At                            int64
+	// Quarantined: the tool is refused from then on.
+	Quarantined bool
+	At          int64
 }
 
 // Activation is a policy put in force, also by rolling back.
 type Activation struct {
 	Digest, Environment, By, Receipt string
+	Bundle                           string // digest of the bundle that it was made of
+	Back                             bool   // it was rolled back to
 	At                               int64
 }
 
 // Approval is a request for approval of a held call.
 type Approval struct {
-	ID, Agent, Tool  string
-	Requested, Ended int64
+	ID, Agent, Tool string
+	// Requested is when it was asked for, Ended when people, time or a change of
+	// policy settled it, Used when the call was released.
+	Requested, Ended, Used int64
 	// State is requested, granted, denied, used, expired or void.
 	State   string
 	By      []string // people who voted
+	Given   []Vote   // their votes, in order
+	Quorum  int      // how many people it needs
+	Hold    string   // receipt of the decision that held the call
 	Receipt string   // of the newest event
+}
+
+// Vote is what one person answered to a request for approval.
+type Vote struct {
+	By      string
+	Roles   []string // of the installation, in which the person granted it
+	Granted bool
+	Receipt string
+	At      int64
+}
+
+// Erasure is payloads erased at the end of their retention.
+type Erasure struct {
+	Event
+	From, To uint64   // first and last entry whose payloads were erased
+	Names    []string // of the payloads
+	Rule     string   // that demanded it
 }
 
 // Gate is an evaluation of a life-cycle gate.
@@ -154,8 +198,8 @@ type Gate struct {
 
 // Rehearsal is a run of the threat model that was recorded.
 type Rehearsal struct {
-	Policy, By, Receipt   string
-	Scenarios, AsExpected int
+	Policy, Bundle, By, Receipt string
+	Scenarios, AsExpected       int
 	// Categories are the OWASP ids that its scenarios covered; Scenario says of
 	// each whether it ended as expected.
 	Categories []string
@@ -186,6 +230,9 @@ type Case struct {
 	Events map[string]int64
 	// Actions are its corrective actions.
 	Actions []CaseAction
+	// About is what it was raised about: kind/id of records, audits, tools or
+	// rehearsals, or ids of receipts.
+	About []string
 	// Notify is the decision of an incident: "", notify or not-notify.
 	Notify string
 }
@@ -196,6 +243,15 @@ type CaseAction struct {
 	Implemented    int64
 	Effective      int64
 }
+
+// Names of the whole-population tests of an internal audit.
+const (
+	TestIntegrity    = "log-integrity"    // signatures, tree, checkpoints
+	TestCompleteness = "log-completeness" // no gap; counts agree with those of the gateway
+	TestDecisions    = "decisions"        // every decision recomputed from its policy and facts
+	TestApprovals    = "approvals"        // every approval's entitlement
+	TestGates        = "life-cycle-gates" // every gate evaluated again
+)
 
 // AuditTest is one run of a whole-population test of an internal audit.
 type AuditTest struct {

@@ -6,6 +6,8 @@ type Person struct {
 	Name     string `yaml:"name" json:"name" doc:"name" need:"yes"`
 	External bool   `yaml:"external,omitempty" json:"external,omitempty" doc:"works for somebody else"`
 	Left     Date   `yaml:"left,omitempty" json:"left,omitempty" doc:"when the person left" past:"yes"`
+	// Excused is an exception that people can look at, not a hole in a list.
+	Excused string `yaml:"excused,omitempty" json:"excused,omitempty" doc:"why the person acknowledges no documents for now, such as long leave"`
 }
 
 // Role is a role of the management system (ISO 42001 5.3, A.3.2).

@@ -30,6 +30,7 @@ type Agent struct {
 	Operator      string      `yaml:"operator,omitempty" json:"operator,omitempty" doc:"person who runs it" ref:"person"`
 	InScope       *bool       `yaml:"in_scope,omitempty" json:"in_scope,omitempty" doc:"is it in the scope of the management system"`
 	ScopeReason   string      `yaml:"scope_reason,omitempty" json:"scope_reason,omitempty" doc:"why"`
+	NoImpact      string      `yaml:"no_impact,omitempty" json:"no_impact,omitempty" doc:"why it needs no impact assessment"`
 	Role          string      `yaml:"role,omitempty" json:"role,omitempty" doc:"role of the organisation for it" enum:"provider,producer,developer,deployer,user"`
 	Autonomy      string      `yaml:"autonomy,omitempty" json:"autonomy,omitempty" doc:"how much it does without people" enum:"suggests,acts-after-approval,acts-and-reports,acts-alone"`
 	Version       string      `yaml:"version,omitempty" json:"version,omitempty" doc:"version that is live or is to go live"`
