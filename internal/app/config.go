@@ -239,7 +239,8 @@ type Witness struct {
 type Limits struct {
 	// RequestBytes is the largest request body. Default 4 MiB.
 	RequestBytes int64 `yaml:"request_bytes"`
-	// ResultBytes is the largest answer of an upstream. Default 16 MiB.
+	// ResultBytes is the largest answer of an upstream. Default 32 MiB: a text of
+	// ten megabytes twice, as servers with structured content send it.
 	ResultBytes int64 `yaml:"result_bytes"`
 	// CallTimeout bounds one forwarded call. Default 60 s.
 	CallTimeout Duration `yaml:"call_timeout"`
@@ -271,7 +272,7 @@ const (
 	defaultDataDir        = "aims-data"
 	defaultPolicyDir      = "policies"
 	defaultRequestBytes   = 4 << 20
-	defaultResultBytes    = 16 << 20
+	defaultResultBytes    = 32 << 20
 	defaultCallTimeout    = 60 * time.Second
 	defaultConnectTimeout = 15 * time.Second
 	defaultOutcomeTimeout = 15 * time.Minute

@@ -87,6 +87,20 @@ func answer(mode string, m *envelope.Message) {
 		if method == "last" {
 			say(envelope.EncodeResult(id, []byte(`{}`)))
 		}
+	case mode == "large":
+		large := strings.Repeat(`x\"},{\"id\":77,`, 400<<10) // 6 MiB
+		switch method {
+		case "large":
+			say(fmt.Appendf(nil, `{"result":{"id":1,"text":"%s"},"jsonrpc":"2.0","id":%s}`, large, id))
+		case "large, id first":
+			say(fmt.Appendf(nil, `{"id":%s,"jsonrpc":"2.0","result":{"id":1,"text":"%s"}}`, id, large))
+		case "large, two ids":
+			say(fmt.Appendf(nil, `{"id":1,"result":"%s","id":%s}`, large, id))
+		case "large, no answer":
+			say(fmt.Appendf(nil, `{"id":%s,"method":"roots/list","params":"%s"}`, id, large))
+		case "small":
+			say(envelope.EncodeResult(id, []byte(`{}`)))
+		}
 	case mode == "ends":
 		os.Exit(7)
 	}

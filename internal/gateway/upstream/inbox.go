@@ -22,6 +22,7 @@ type inbox struct {
 	bytes    int
 	total    int
 	response *Answer
+	failure  error
 }
 
 func newInbox(id int64) *inbox { return &inbox{id: id, wake: make(chan struct{}, 1)} }
@@ -51,6 +52,21 @@ func (b *inbox) finish(a Answer) bool {
 	b.response = &a
 	b.signal()
 	return true
+}
+
+// fail says why the call gets no response.
+func (b *inbox) fail(why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failure = why
+	b.signal()
+}
+
+// failed is why the call gets no response, nil while it may get one.
+func (b *inbox) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failure
 }
 
 func (b *inbox) signal() {

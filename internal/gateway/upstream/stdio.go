@@ -184,6 +184,9 @@ func (l *pipeLink) wait(ctx context.Context, c Call, box *inbox) (Answer, error)
 			l.mu.Unlock()
 		}
 		waiting, response, total := box.take()
+		if ended == nil {
+			ended = box.failed()
+		}
 		if total > l.s.cfg.Limits.MessagesPerCall {
 			response = nil
 			ended = failed(ErrFlood, "the server %s sent more than %d messages in the course of one call", l.s.cfg.Name, l.s.cfg.Limits.MessagesPerCall)
@@ -218,10 +221,13 @@ func (l *pipeLink) read() {
 	rate := rate{max: l.s.cfg.Limits.MessagesPerCall, now: l.s.now}
 	for {
 		line := buffer{max: l.s.cfg.Limits.MessageBytes, lease: lease{budget: l.s.budget}}
-		err := readLine(r, &line)
-		if err == nil {
+		next, err := readLine(r, &line)
+		switch {
+		case err == nil:
 			err = l.line(line, &rate)
-		} else {
+		case next != nil:
+			err = l.skip(r, &line, next, err)
+		default:
 			line.lease.release()
 			err = l.lineError(err)
 		}
@@ -239,18 +245,19 @@ func (l *pipeLink) lineError(err error) error {
 	return l.s.unreadable(err)
 }
 
-// readLine reads up to the next line feed, within the limits of b.
-func readLine(r *bufio.Reader, b *buffer) error {
+// readLine reads up to the next line feed, within the limits of b. next is what
+// was read and does not fit.
+func readLine(r *bufio.Reader, b *buffer) (next []byte, err error) {
 	for {
 		fragment, err := r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
+			return nil, err
 		}
 		if appendErr := b.append(bytes.TrimRight(fragment, "\r\n")); appendErr != nil {
-			return appendErr
+			return fragment, appendErr
 		}
 		if err == nil {
-			return nil
+			return nil, nil
 		}
 	}
 }

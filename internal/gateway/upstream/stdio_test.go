@@ -170,3 +170,65 @@ func TestCommandThatKeepsEndingRests(t *testing.T) {
 		mu.Unlock()
 	}
 }
+
+// One answer that is too large must not take the command from whoever else
+// waits for it.
+func TestLargeAnswerFailsItsCallOnly(t *testing.T) {
+	l := open(t, newServer(t, childConfig(t, "large"), nil), Opening{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := ask(ctx, l, "never answered", nil, nil)
+		waiting <- err
+	}()
+	for _, method := range []string{"large", "large, id first"} {
+		_, err := ask(t.Context(), l, method, nil, nil)
+		if code, text := aims.Public(err); code != aims.Unavailable || !strings.Contains(text, "more than 4194304 bytes") {
+			t.Errorf("%s ended with %v", method, err)
+		}
+		if _, err := ask(t.Context(), l, "small", nil, nil); err != nil {
+			t.Fatalf("after %s the next call ended with %v", method, err)
+		}
+	}
+	select {
+	case err := <-waiting:
+		t.Errorf("the call beside it ended with %v", err)
+	default:
+	}
+	cancel()
+	<-waiting
+}
+
+func TestLargeMessageThatNobodyCanAttributeEndsTheCommand(t *testing.T) {
+	for _, method := range []string{"large, two ids", "large, no answer"} {
+		l := open(t, newServer(t, childConfig(t, "large"), nil), Opening{})
+		_, err := ask(t.Context(), l, method, nil, nil)
+		if _, text := aims.Public(err); !strings.Contains(text, "more than 4194304 bytes") {
+			t.Errorf("%s ended with %v", method, err)
+		}
+		<-l.Done()
+	}
+}
+
+func FuzzSkimReadsWhatTheEnvelopeReads(f *testing.F) {
+	f.Add([]byte(`{"result":{"id":1,"a":"\"},{\"id\":2"},"jsonrpc":"2.0","id":7}`))
+	f.Add([]byte(`{"id" : 7 , "error":{"code":1,"message":"x"},"jsonrpc":"2.0"}`))
+	f.Add([]byte(`{"\u0069d":7,"result":1,"jsonrpc":"2.0"}`))
+	f.Add([]byte(`{"id":7,"method":"x","jsonrpc":"2.0"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		k := &skim{}
+		k.read(line)
+		m, err := envelope.Parse(line, envelope.Limits{MaxBytes: 1 << 20, MaxDepth: 64})
+		if err != nil {
+			return
+		}
+		want := int64(0)
+		if m.Kind == envelope.Response && m.Has(envelope.ID) {
+			want = number(m.Bytes(envelope.ID))
+		}
+		if got := k.answers(); got != want && got != 0 {
+			t.Errorf("skimmed as the answer to %d, read as one to %d", got, want)
+		}
+	})
+}
