@@ -12,6 +12,9 @@
 //	ref:"kind"   the id of a record of that kind; requirement and control name
 //	             one of the 70 ids, any a "kind/id" of whatever kind
 //	past:"yes"   a date that cannot lie after the day on which it is applied
+//
+// What one record says of another is a reference by id. What people state of a
+// record is a mark, which names the digest of what they saw: see State.
 package record
 
 // Date is a calendar day, "2026-11-23"; empty when it is not known.
@@ -82,6 +85,7 @@ type Version struct {
 	At      int64  `json:"at"`     // microseconds since 1970, UTC
 	Index   uint64 `json:"index"`  // of its receipt in the log
 	Receipt string `json:"receipt"`
+	Event   Event  `json:"event,omitempty"` // what it was
 }
 
 // Key names a record.
@@ -94,6 +98,9 @@ type Key struct {
 type State struct {
 	Registers Registers
 	Versions  map[Key]Version
+	// Changes is every version of a record in the order of the log, removals and
+	// what was before a removal included: who wrote what since it was approved.
+	Changes map[Key][]Version
 	// Marks are all of them in the order of the log, stale and withdrawn ones too.
 	Marks []Mark
 }
