@@ -7,7 +7,6 @@
 package criteria
 
 import (
-	"fmt"
 	"time"
 
 	"aims/internal/evidence/observed"
@@ -21,6 +20,14 @@ type Input struct {
 	Observed  *observed.Facts
 	// From and Until bound the period; records count as they are at Until.
 	From, Until time.Time
+	// Own are the results of criteria that the organisation added itself
+	// (record.OwnCriterion), which somebody else evaluates; they count as ours do.
+	Own []Result
+
+	// known remembers results, so that criteria that ask what other
+	// requirements show do not make them twice.
+	known map[string][]Result
+	marks map[record.Key][]record.Mark
 }
 
 // Criterion is one question that records answer.
@@ -32,48 +39,14 @@ type Criterion struct {
 	Text string
 	// Sources are the evidence sources that it uses, by their ids in the facts.
 	Sources []string
+	// Reads are the kinds of record that it needs. Where retention erased the
+	// text of one of them, the result is unavailable.
+	Reads []string
+	// Joins: it asks what other requirements show.
+	Joins bool
 	// Fresh is how long its evidence counts; 0 when age does not matter.
 	Fresh time.Duration
 	Check func(*Input, *Count)
-}
-
-// Count is what a criterion looked at, one after the other.
-type Count struct {
-	// Of says what the population is, such as "agents in scope".
-	Of         string
-	Population int
-	Exceptions []Exception
-	// Newest is the time of the newest evidence, microseconds; Receipts are
-	// some receipts behind the result, newest first.
-	Newest   int64
-	Receipts []string
-	// Note says what a reader must know to judge the result.
-	Note string
-}
-
-// Exception is one of the population that does not hold.
-type Exception struct {
-	On   string `json:"on"` // kind/id, an agent, a tool or a receipt
-	Text string `json:"text"`
-}
-
-// Look adds one of the population, and an exception where it does not hold.
-func (c *Count) Look(holds bool, on, format string, args ...any) {
-	c.Population++
-	if !holds {
-		c.Exceptions = append(c.Exceptions, Exception{on, fmt.Sprintf(format, args...)})
-	}
-}
-
-// Saw notes evidence: its time and its receipt.
-func (c *Count) Saw(at int64, receipt string) {
-	if at > c.Newest {
-		c.Newest = at
-	}
-	const most = 5
-	if receipt != "" && len(c.Receipts) < most {
-		c.Receipts = append(c.Receipts, receipt)
-	}
 }
 
 // Outcome is how a criterion ended.
@@ -99,7 +72,7 @@ type Result struct {
 	From        string      `json:"from"`  // RFC 3339
 	Until       string      `json:"until"` // RFC 3339
 	Newest      string      `json:"newest,omitempty"`
-	FreshUntil  string      `json:"fresh_until,omitempty"`
+	FreshUntil  string      `json:"fresh_until,omitempty"` // the last day on which it counts
 	Receipts    []string    `json:"receipts"`
 	Note        string      `json:"note,omitempty"`
 	Sources     []string    `json:"sources"`
@@ -143,33 +116,4 @@ type Status struct {
 	Attestation *record.Mark `json:"attestation,omitempty"`
 	Ceiling     string       `json:"ceiling"`
 	NotShown    string       `json:"not_shown_by_machine"`
-}
-
-// run evaluates one criterion.
-func (c Criterion) run(in *Input) Result {
-	var n Count
-	c.Check(in, &n)
-	r := Result{Criterion: c.ID, Requirement: c.Requirement, Text: c.Text, Of: n.Of, Population: n.Population,
-		Exceptions: append([]Exception{}, n.Exceptions...), Receipts: append([]string{}, n.Receipts...), Note: n.Note, Sources: c.Sources,
-		From: in.From.UTC().Format(time.RFC3339), Until: in.Until.UTC().Format(time.RFC3339)}
-	if n.Newest > 0 {
-		r.Newest = time.UnixMicro(n.Newest).UTC().Format(time.RFC3339)
-	}
-	r.Outcome = c.outcome(in, &n)
-	if c.Fresh > 0 && n.Newest > 0 {
-		r.FreshUntil = time.UnixMicro(n.Newest).Add(c.Fresh).UTC().Format(time.RFC3339)
-	}
-	return r
-}
-
-func (c Criterion) outcome(in *Input, n *Count) Outcome {
-	switch {
-	case n.Population == 0:
-		return NothingYet
-	case len(n.Exceptions) > 0:
-		return NotMet
-	case c.Fresh > 0 && n.Newest > 0 && in.Until.After(time.UnixMicro(n.Newest).Add(c.Fresh)):
-		return OutOfDate
-	}
-	return Met
 }

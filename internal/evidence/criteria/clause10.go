@@ -1,0 +1,3 @@
+package criteria
+
+func clause10() []Criterion { return nil }

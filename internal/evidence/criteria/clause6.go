@@ -1,0 +1,3 @@
+package criteria
+
+func clause6() []Criterion { return nil }

@@ -1,0 +1,3 @@
+package criteria
+
+func clause7() []Criterion { return nil }

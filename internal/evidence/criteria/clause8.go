@@ -1,0 +1,3 @@
+package criteria
+
+func clause8() []Criterion { return nil }

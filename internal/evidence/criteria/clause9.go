@@ -1,0 +1,3 @@
+package criteria
+
+func clause9() []Criterion { return nil }
