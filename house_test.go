@@ -48,9 +48,10 @@ var house = map[string]room{
 	"internal/notify": {2, "tells people outside: webhook with signature and retry, mail, chat services",
 		[]string{"github.com/wneessen/go-mail", "github.com/nicholas-fedor/shoutrrr"}},
 
-	"internal/register/record":   {2, "documented information as typed records: schema, files, references, differences; pure", nil},
-	"internal/evidence/observed": {2, "folds receipts into what they show of a management system at work; pure", nil},
-	"internal/evidence/criteria": {3, "what the records show towards each of the 70 requirements; pure", nil},
+	"internal/register/record":    {2, "documented information as typed records: schema, files, references, differences; pure", nil},
+	"internal/evidence/observed":  {2, "folds receipts into what they show of a management system at work; pure", nil},
+	"internal/evidence/framework": {3, "what other frameworks find among the evidence, and what of the EU AI Act applies to a system; pure", nil},
+	"internal/evidence/criteria":  {3, "what the records show towards each of the 70 requirements; pure", nil},
 
 	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
 	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
@@ -69,6 +70,7 @@ var house = map[string]room{
 
 	"internal/policy/foreign": {5, "carries policies of other products over into the words of this one", []string{"github.com/cedar-policy/cedar-go"}},
 
+	"internal/corrective": {5, "incidents, nonconformities with corrective actions, opportunities and concerns: what their events amount to", nil},
 	"internal/assessment": {5, "the threat model: what can go wrong, what treats it, what is left", nil},
 
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},

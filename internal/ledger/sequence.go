@@ -156,14 +156,20 @@ func (l *Ledger) collect(first *request) []*request {
 	}
 	take(first)
 	// Callers that the last commit has just answered are about to ask again:
-	// let them run before the next one begins.
-	runtime.Gosched()
-	for len(requests) < queueLength && size < batchBytes {
-		select {
-		case r := <-l.queue:
-			take(r)
-		default:
-			return requests
+	// let them run before the next one begins, as long as that brings any.
+	for before := 0; before < len(requests); {
+		before = len(requests)
+		runtime.Gosched()
+		for more := true; more; {
+			if len(requests) >= queueLength || size >= batchBytes {
+				return requests
+			}
+			select {
+			case r := <-l.queue:
+				take(r)
+			default:
+				more = false
+			}
 		}
 	}
 	return requests
