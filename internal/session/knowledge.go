@@ -63,6 +63,8 @@ type Origins struct {
 	known  *knowledge
 	run    *Run
 	others uint64 // memory.others then
+	// elsewhere are the labels of what the run got that did not pass here, or was too much.
+	elsewhere []string
 }
 
 // Origins are those of a run that the view was asked for. The index is built
@@ -76,7 +78,7 @@ func (v *View) Origins(r *Run) (*Origins, error) {
 	m.mu.Lock()
 	others := m.others
 	m.mu.Unlock()
-	o := &Origins{known: e.known, run: r, others: others}
+	o := &Origins{known: e.known, run: r, others: others, elsewhere: r.elsewhere()}
 	if err := v.s.catchUp(v.ctx, e.known, r); err != nil {
 		return nil, err
 	}
@@ -115,14 +117,27 @@ func (o *Origins) unread(from provenance.Origin) provenance.Origin {
 	if from.User || !from.Result && !from.MadeUp && !from.Composed || len(o.run.Unreported)+len(o.run.Overflow) == 0 {
 		return from
 	}
-	labels := slices.Concat(from.Labels, o.run.Overflow)
-	for _, u := range o.run.Unreported {
-		labels = append(labels, u.Labels...)
-	}
+	labels := slices.Concat(from.Labels, o.elsewhere)
 	slices.Sort(labels)
 	from.Result = true
-	from.Labels = slices.DeleteFunc(slices.Compact(labels), func(l string) bool { return l == "" })
+	from.Labels = slices.Compact(labels)
 	return from
+}
+
+// elsewhere are the labels of the results that no index has.
+func (r *Run) elsewhere() (labels []string) {
+	add := func(more []string) {
+		for _, l := range more {
+			if l != "" && !slices.Contains(labels, l) {
+				labels = append(labels, l)
+			}
+		}
+	}
+	add(r.Overflow)
+	for _, u := range r.Unreported {
+		add(u.Labels)
+	}
+	return labels
 }
 
 // Implies says whether the user's prompts ask for a tool.

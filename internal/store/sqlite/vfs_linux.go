@@ -29,6 +29,8 @@ const (
 	leastAhead = 1 << 20
 	mostAhead  = 4 << 20
 	roomy      = 16
+
+	zerosAtOnce = 64 << 10
 )
 
 // useVFS registers the VFS with SQLite, whose list of them is the process's,
@@ -134,8 +136,13 @@ func (f *walFile) lengthen(end int64) {
 	if err := syscall.Fstatfs(int(f.Fh), &disk); err != nil || disk.Bavail*uint64(disk.Bsize) < uint64(roomy*ahead) {
 		return
 	}
-	if n, err := syscall.Pwrite(int(f.Fh), make([]byte, ahead), end); err == nil {
-		f.end = end + int64(n)
+	zeros := make([]byte, zerosAtOnce)
+	for f.end = end; f.end < end+ahead; {
+		n, err := syscall.Pwrite(int(f.Fh), zeros[:min(zerosAtOnce, end+ahead-f.end)], f.end)
+		if err != nil || n == 0 {
+			return
+		}
+		f.end += int64(n)
 	}
 }
 
