@@ -53,6 +53,9 @@ var house = map[string]room{
 	"internal/evidence/framework": {3, "what other frameworks find among the evidence, and what of the EU AI Act applies to a system; pure", nil},
 	"internal/evidence/criteria":  {3, "what the records show towards each of the 70 requirements; pure", nil},
 
+	"internal/evidence/soa":   {3.5, "the statement of applicability: decisions joined with risks, rules, evidence and approval; pure", nil},
+	"internal/evidence/oscal": {4, "what is known of a management system as NIST OSCAL files; pure", []string{"github.com/google/uuid"}},
+
 	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
 	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
 	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
