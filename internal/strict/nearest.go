@@ -25,6 +25,15 @@ func Nearest(word string, known []string) string {
 	return best
 }
 
+// Suggest ends a sentence on an unknown word with the one that was probably
+// meant; "" where none is near.
+func Suggest(word string, known []string) string {
+	if near := Nearest(word, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
 // distance counts the letters to insert, drop or replace to get from a to b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)

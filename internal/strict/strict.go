@@ -60,32 +60,74 @@ const maxDepth = 64
 // and merge keys are refused: what a document says stands where it is read.
 // The error is an *Error.
 func Decode(file string, text []byte, out any) (*Document, error) {
+	d, root := Parse(file, text)
+	if root != nil {
+		d.Into(root, "", out)
+	}
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Parse reads a document whose parts are read one by one, with Keys and Into.
+// The node is nil when there is nothing to read; Err says why.
+func Parse(file string, text []byte) (*Document, *yaml.Node) {
 	d := &Document{file: file, lines: map[string]int{}}
 	var doc, second yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return d, nil
+		if !errors.Is(err, io.EOF) {
+			d.yamlError(err)
 		}
-		d.yamlError(err)
-		return nil, d.Err()
+		return d, nil
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		d.problem(second.Line, "a second YAML document; a file is one")
-		return nil, d.Err()
+		return d, nil
 	}
 	if len(doc.Content) == 0 {
 		return d, nil
 	}
-	d.walk(doc.Content[0], reflect.TypeOf(out).Elem(), "", 0)
-	if err := d.Err(); err != nil {
-		return nil, err
+	return d, doc.Content[0]
+}
+
+// Into reads a part of the document, which stands at path, into out, as Decode
+// does; false when something is wrong with it.
+func (d *Document) Into(n *yaml.Node, path string, out any) bool {
+	before := len(d.problems)
+	d.walk(n, reflect.TypeOf(out).Elem(), path, 0)
+	if len(d.problems) > before {
+		return false
 	}
-	if err := doc.Content[0].Decode(out); err != nil {
+	if err := n.Decode(out); err != nil {
 		d.yamlError(err)
-		return nil, d.Err()
+		return false
 	}
-	return d, nil
+	return true
+}
+
+// Keys calls f for every key of a mapping. What is no mapping, and keys that
+// stand twice, are reported instead.
+func (d *Document) Keys(n *yaml.Node, f func(key string, value *yaml.Node)) {
+	if n.Kind != yaml.MappingNode || n.ShortTag() != "!!map" {
+		if n.ShortTag() != "!!null" {
+			d.problem(n.Line, "expected a mapping, found %s", found(n))
+		}
+		return
+	}
+	if n.Anchor != "" {
+		d.problem(n.Line, "YAML anchors and aliases are not used here; write the value out")
+		return
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if d.newKey(key, "", seen) {
+			d.lines[key.Value] = key.Line
+			f(key.Value, n.Content[i+1])
+		}
+	}
 }
 
 // Err is everything that was reported, nil for nothing.

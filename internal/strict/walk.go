@@ -2,6 +2,7 @@ package strict
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ func kindOf(t reflect.Type) kind {
 		return kind{"true or false", []string{"!!bool"}}
 	case reflect.Int, reflect.Int64:
 		return kind{"a whole number", []string{"!!int"}}
+	case reflect.Float64:
+		return kind{"a number", []string{"!!int", "!!float"}}
 	case reflect.String:
 		return kind{"text", []string{"!!str", "!!int", "!!float", "!!bool", "!!timestamp"}}
 	}
@@ -101,22 +104,16 @@ func (d *Document) walkMapping(n *yaml.Node, t reflect.Type, path string, depth 
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
-		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
-			d.problem(key.Line, "%sa key must be plain text", prefix(path))
+		if !d.newKey(key, path, seen) {
 			continue
 		}
-		if before, twice := seen[key.Value]; twice {
-			d.problem(key.Line, "%sthe key %q stands on line %d already", prefix(path), key.Value, before)
-			continue
-		}
-		seen[key.Value] = key.Line
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
 		var value reflect.Type
 		switch {
 		case fields != nil:
 			var ok bool
 			if value, ok = fields[key.Value]; !ok {
-				d.problem(key.Line, "%sunknown key %q; expected one of %s", prefix(path), key.Value, strings.Join(known, ", "))
+				d.problem(key.Line, "%sunknown key %.100q; expected one of %s%s", prefix(path), key.Value, strings.Join(known, ", "), Suggest(key.Value, known))
 				continue
 			}
 		case t != nil && t.Kind() == reflect.Map:
@@ -127,6 +124,20 @@ func (d *Document) walkMapping(n *yaml.Node, t reflect.Type, path string, depth 
 	}
 }
 
+// newKey says that a key is plain text and stands there for the first time.
+func (d *Document) newKey(key *yaml.Node, path string, seen map[string]int) bool {
+	if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" || key.Anchor != "" {
+		d.problem(key.Line, "%sa key must be plain text", prefix(path))
+		return false
+	}
+	if before, twice := seen[key.Value]; twice {
+		d.problem(key.Line, "%sthe key %.100q stands on line %d already", prefix(path), key.Value, before)
+		return false
+	}
+	seen[key.Value] = key.Line
+	return true
+}
+
 // fieldsOf are the keys of a struct and their types, in the order of the
 // struct; nil for what is no struct.
 func fieldsOf(t reflect.Type) (fields map[string]reflect.Type, known []string) {
@@ -135,7 +146,13 @@ func fieldsOf(t reflect.Type) (fields map[string]reflect.Type, known []string) {
 	}
 	fields = map[string]reflect.Type{}
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		name, option, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		if option == "inline" {
+			inner, names := fieldsOf(t.Field(i).Type)
+			maps.Copy(fields, inner)
+			known = append(known, names...)
+			continue
+		}
 		if name == "" || name == "-" {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"aims/internal/strict"
 )
 
 func (r *Registers) list(k kind) reflect.Value { return reflect.ValueOf(r).Elem().Field(k.field) }
@@ -76,7 +78,7 @@ func unknownKind(name string) error {
 	for i, k := range kinds {
 		names[i] = k.Name
 	}
-	return fmt.Errorf("%.80q is no kind of record%s", name, suggest(name, names))
+	return fmt.Errorf("%.80q is no kind of record%s", name, strict.Suggest(name, names))
 }
 
 func decode(k kind, text []byte) (reflect.Value, error) {

@@ -99,7 +99,7 @@ func appendNumber(b []byte, n float64) []byte {
 		return strconv.AppendFloat(b, n, 'f', -1, 64)
 	}
 	text := strconv.AppendFloat(nil, n, 'e', -1, 64)
-	if k := len(text); k >= 4 && text[k-2] == '0' { // e-09 is e-9
+	if k := len(text); k >= 4 && text[k-4] == 'e' && text[k-2] == '0' { // e-09 is e-9
 		text = append(text[:k-2], text[k-1])
 	}
 	return append(b, text...)

@@ -64,7 +64,7 @@ type AuditProgramme struct {
 // PlannedAudit is one audit of a programme.
 type PlannedAudit struct {
 	Audit        string   `yaml:"audit" json:"audit" doc:"id of the audit" need:"yes"`
-	Requirements []string `yaml:"requirements" json:"requirements" doc:"requirements that it covers; an area such as A.6 covers all of its own" need:"yes"`
+	Requirements []string `yaml:"requirements" json:"requirements" doc:"requirements that it covers; an area such as A.6 covers all of its own" ref:"area" need:"yes"`
 	Planned      Date     `yaml:"planned" json:"planned" doc:"when" need:"yes"`
 	Why          string   `yaml:"why,omitempty" json:"why,omitempty" doc:"why then and so deep"`
 }
@@ -75,7 +75,7 @@ type Audit struct {
 	Base         `yaml:",inline"`
 	Programme    string   `yaml:"programme,omitempty" json:"programme,omitempty" doc:"programme that it belongs to" ref:"audit_programme"`
 	Title        string   `yaml:"title" json:"title" doc:"title" need:"yes"`
-	Requirements []string `yaml:"requirements" json:"requirements" doc:"requirements that it covers; an area such as A.6 covers all of its own" need:"yes"`
+	Requirements []string `yaml:"requirements" json:"requirements" doc:"requirements that it covers; an area such as A.6 covers all of its own" ref:"area" need:"yes"`
 	Criteria     []string `yaml:"criteria,omitempty" json:"criteria,omitempty" doc:"what is audited against, beside the standard"`
 	Scope        string   `yaml:"scope" json:"scope" doc:"what is audited" need:"yes"`
 	From         Date     `yaml:"from" json:"from" doc:"first day of the period" need:"yes"`
@@ -139,7 +139,7 @@ type OwnCriterion struct {
 	Base        `yaml:",inline"`
 	Requirement string `yaml:"requirement" json:"requirement" doc:"requirement" ref:"requirement" need:"yes"`
 	Text        string `yaml:"text" json:"text" doc:"what it asks, in a sentence" need:"yes"`
-	Each        string `yaml:"each" json:"each" doc:"kind of record whose records are looked at one by one" need:"yes"`
+	Each        string `yaml:"each" json:"each" doc:"kind of record whose records are looked at one by one" ref:"kind" need:"yes"`
 	Where       string `yaml:"where,omitempty" json:"where,omitempty" doc:"CEL: which of them; empty: all"`
 	Holds       string `yaml:"holds" json:"holds" doc:"CEL: what must hold of each" need:"yes"`
 }

@@ -10,7 +10,8 @@
 //	need:"yes"   it must be filled
 //	enum:"a,b"   one of these words
 //	ref:"kind"   the id of a record of that kind; requirement and control name
-//	             one of the 70 ids, any a "kind/id" of whatever kind
+//	             one of the 70 ids, area one of them or an area such as A.6,
+//	             kind a kind of record, any a "kind/id" of whatever kind
 //	past:"yes"   a date that cannot lie after the day on which it is applied
 //
 // What one record says of another is a reference by id. What people state of a
