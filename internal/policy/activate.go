@@ -113,7 +113,9 @@ func (a *Administration) put(ctx context.Context, c change, catalog pdp.Catalog)
 	if mine {
 		a.tools, a.unfit, a.compiledOnce = catalog.Tools, "", true
 		a.recompileCandidate()
-		if active := a.InForce(); active != nil && active.Bundle == done.Bundle && active.Set.Digest() == done.Digest {
+		// What people ask for is compared with the database: another process may have
+		// put something else in force that this one has not seen yet.
+		if active := a.InForce(); c.same && active != nil && active.Bundle == done.Bundle && active.Set.Digest() == done.Digest {
 			done.Before = done.Digest
 			return done, nil
 		}

@@ -166,6 +166,30 @@ func TestLifeCycleHoldsUnderAnyOrder(t *testing.T) {
 	})
 }
 
+// A process that has not yet seen what another put in force still leads back
+// from it, and does not say that there is nothing to do.
+func TestRollbackOfWhatAnotherProcessActivated(t *testing.T) {
+	w := newWorld(t, policy.Options{})
+	other, err := policy.Open(t.Context(), w.db, w.ledger, policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, bad := paying(t, 10), paying(t, 99)
+	if _, err := w.Activate(t.Context(), person, "", good, catalog); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Activate(t.Context(), bob, "", bad, catalog); err != nil {
+		t.Fatal(err)
+	}
+	done, err := w.Rollback(t.Context(), person, "", policy.DefaultEnvironment, catalog)
+	if err != nil || !done.Changed || done.Bundle != good.Digest {
+		t.Fatalf("the rollback did %+v, %v", done, err)
+	}
+	if _, err := other.Refresh(t.Context()); err != nil || other.InForce().Bundle != good.Digest {
+		t.Errorf("the other process enforces %s, %v", other.InForce().Bundle, err)
+	}
+}
+
 // Many activate at once: the pointer is what the database says, and the log
 // has one receipt for each change.
 func TestConcurrentActivations(t *testing.T) {
