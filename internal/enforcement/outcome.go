@@ -62,15 +62,15 @@ func (e *Enforcer) close(ctx context.Context, d openDecision, o Outcome) error {
 	if e.o.Redactor != nil {
 		o.Detail = e.o.Redactor.Redact(o.Detail)
 	}
-	if len(o.Result) > e.o.MaxResult {
-		o = o.withoutResult()
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
 	defer cancel()
 	if err := e.recall(ctx, &d); err != nil {
 		return unrecorded(err)
 	}
 	labels := e.labelsOf(d.did, o)
+	if len(o.Result) > e.o.MaxResult {
+		o = o.withoutResult()
+	}
 	entry, err := e.outcomeOf(d, o, labels)
 	if err != nil {
 		return err

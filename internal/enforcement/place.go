@@ -184,7 +184,7 @@ func doingOf(c Call, a attempt) *doing {
 	return d
 }
 
-// unchecked labels a result that nobody could look into.
+// unchecked labels a result that nobody could look into, or not wholly.
 const unchecked = "unchecked"
 
 // labelsOf are the labels of a result: those of the tool, as they were when
@@ -199,10 +199,12 @@ func (e *Enforcer) labelsOf(d *doing, o Outcome) []string {
 			labels = append(labels, t.Labels...)
 		}
 	}
-	switch {
-	case len(o.Result) == 0:
+	// What is too large to be kept is unchecked, because later arguments cannot be
+	// looked for in it, and yet has the labels of as much as the check reads.
+	if len(o.Result) == 0 || len(o.Result) > e.o.MaxResult {
 		labels = append(labels, unchecked)
-	case e.o.Content != nil:
+	}
+	if len(o.Result) > 0 && e.o.Content != nil {
 		labels = append(labels, e.o.Content(o.Result)...)
 	}
 	slices.Sort(labels)

@@ -11,6 +11,7 @@ import (
 
 	"aims/authz"
 	"aims/internal/aims"
+	"aims/internal/content"
 	"aims/internal/enforcement"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -303,6 +304,29 @@ func TestContentIsLabelled(t *testing.T) {
 	f := w.facts(w.is(authz.Allow, call(billing, "s", "fetch", `{}`)))
 	if !slices.Contains(f.Context.Session.Labels, "secret") {
 		t.Errorf("%v", f.Context.Session.Labels)
+	}
+}
+
+// Ten megabytes are not kept and not searched for later arguments, but a secret
+// at their beginning is found, and anything may be from them.
+func TestLargeContentIsLabelled(t *testing.T) {
+	checker, err := content.New(content.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newSinkWorld(t, func(o *enforcement.Options) { o.Content = checker.Labels })
+	large := "token ghp_0123456789abcdefghijABCDEFGHIJ012345 " + strings.Repeat("words of a long report ", 10<<20/23)
+	r := w.does(call(billing, "s", "fetch", `{}`), text(large))
+	want := []string{"secret", "unchecked", "unscanned", "untrusted"}
+	if got := w.outcomes(r.Index)[0].Labels; !slices.Equal(got, want) {
+		t.Errorf("the result is labelled %v, want %v", got, want)
+	}
+	f := w.facts(w.decide(send("s", "mallory@evil.example")))
+	if got := f.Context.Session.Labels; !slices.Equal(got, want) {
+		t.Errorf("the run is labelled %v, want %v", got, want)
+	}
+	if to := f.Context.Provenance["to"]; !to.Result || !to.MadeUp || !slices.Contains(to.Labels, "untrusted") {
+		t.Errorf("an argument that may be from it: %+v", to)
 	}
 }
 
