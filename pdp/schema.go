@@ -76,8 +76,13 @@ func Verbs() []string {
 	return []string{
 		"agents/change", "agents/read", "agents/resume", "agents/suspend",
 		"approvals/deny", "approvals/grant", "approvals/read",
+		"concerns/handle", "concerns/open", "concerns/read", "concerns/report",
+		"incidents/close", "incidents/handle", "incidents/notify", "incidents/read", "incidents/reopen", "incidents/report",
 		"inventory/read",
 		"keys/create", "keys/read", "keys/revoke", "log/entries",
+		"nonconformities/analyse", "nonconformities/close", "nonconformities/correct", "nonconformities/implement",
+		"nonconformities/plan", "nonconformities/raise", "nonconformities/read", "nonconformities/reopen",
+		"nonconformities/review", "nonconformities/waive", "nonconformities/withdraw",
 		"payloads/erase", "payloads/read",
 		"policy/activate", "policy/approve", "policy/check", "policy/mine", "policy/publish",
 		"policy/read", "policy/replay", "policy/rollback",

@@ -18,6 +18,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/approval"
+	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/inventory"
@@ -31,13 +32,14 @@ import (
 
 // Parts are the parts of the installation that the API speaks for.
 type Parts struct {
-	Enforcer  *enforcement.Enforcer
-	Directory *identity.Directory
-	Inventory *inventory.Inventory
-	Policies  *policy.Administration
-	Ledger    *ledger.Ledger
-	Approvals *approval.Approvals
-	Sessions  *session.Sessions
+	Enforcer   *enforcement.Enforcer
+	Directory  *identity.Directory
+	Inventory  *inventory.Inventory
+	Policies   *policy.Administration
+	Ledger     *ledger.Ledger
+	Approvals  *approval.Approvals
+	Corrective *corrective.Corrective
+	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
 	// Activate puts a bundle in force, that of the server's own policy directory
@@ -84,6 +86,9 @@ func Handler(p Parts) http.Handler {
 	a.keys(h)
 	a.tools(h)
 	a.approvals(h)
+	a.nonconformities(h)
+	a.incidents(h)
+	a.concerns(h)
 	a.trust(h)
 	a.agents(h)
 	a.stops(h)

@@ -16,6 +16,7 @@ import (
 	"aims/internal/api"
 	"aims/internal/approval"
 	"aims/internal/content"
+	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
 	"aims/internal/gateway/hold"
@@ -44,23 +45,24 @@ type App struct {
 	started time.Time
 	version Version
 
-	key       *logKey
-	db        *store.DB
-	ledger    *ledger.Ledger
-	directory *identity.Directory
-	inventory *inventory.Inventory
-	policies  *policy.Administration
-	approvals *approval.Approvals
-	held      *hold.Room // where calls wait for them
-	content   *content.Checker
-	notifier  *notify.Notifier
-	untold    untold
-	sessions  *session.Sessions
-	enforcer  *enforcement.Enforcer
-	gateway   *gateway.Gateway
-	server    *http.Server
-	listener  net.Listener
-	tls       *tls.Config // nil for plain HTTP
+	key        *logKey
+	db         *store.DB
+	ledger     *ledger.Ledger
+	directory  *identity.Directory
+	inventory  *inventory.Inventory
+	policies   *policy.Administration
+	approvals  *approval.Approvals
+	corrective *corrective.Corrective
+	held       *hold.Room // where calls wait for them
+	content    *content.Checker
+	notifier   *notify.Notifier
+	untold     untold
+	sessions   *session.Sessions
+	enforcer   *enforcement.Enforcer
+	gateway    *gateway.Gateway
+	server     *http.Server
+	listener   net.Listener
+	tls        *tls.Config // nil for plain HTTP
 
 	bootstrap identity.Secret
 	controls  []api.Control

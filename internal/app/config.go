@@ -71,6 +71,8 @@ type Config struct {
 
 	// Approvals says how long held calls wait for people.
 	Approvals Approvals `yaml:"approvals"`
+	// Corrective says how nonconformities, incidents and concerns are followed.
+	Corrective Corrective `yaml:"corrective"`
 	// Notifications tell people of calls that wait for them.
 	Notifications []Notification `yaml:"notifications"`
 
@@ -193,6 +195,27 @@ type Approvals struct {
 	// Wait is how long a held call waits each time that its agent comes back with
 	// it, before the agent is sent away again. Default 20 s.
 	Wait Duration `yaml:"wait"`
+}
+
+// Corrective bounds how long nonconformities, incidents and concerns may take.
+type Corrective struct {
+	// Recurrence is how long after a nonconformity was verified or closed the
+	// same cause reopens it. Default 365d.
+	Recurrence Duration `yaml:"recurrence"`
+	// PlanWithin is how long a nonconformity may be without a plan. Default 30d.
+	PlanWithin Duration `yaml:"plan_within"`
+	// AcknowledgeWithin and AnswerWithin are the time limits of a concern.
+	// Default 7d and 90d.
+	AcknowledgeWithin Duration `yaml:"acknowledge_within"`
+	AnswerWithin      Duration `yaml:"answer_within"`
+	// DecideWithin is how long it may take to decide whom to tell of an incident.
+	// Default 3d.
+	DecideWithin Duration `yaml:"decide_within"`
+	// NamedConcernsOnly turns people away who do not say who they are.
+	NamedConcernsOnly bool `yaml:"named_concerns_only"`
+	// AnonymousPerHour bounds reports without a key; nobody is told apart.
+	// Default 30.
+	AnonymousPerHour int64 `yaml:"anonymous_per_hour"`
 }
 
 // Notification is one way to tell people: a webhook, mail or a chat service.

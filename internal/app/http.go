@@ -166,11 +166,16 @@ func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *App) api() http.Handler {
-	return api.Handler(api.Parts{
-		Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
+	return api.Handler(a.apiParts())
+}
+
+// apiParts are the parts that the management API speaks for.
+func (a *App) apiParts() api.Parts {
+	return api.Parts{
+		Corrective: a.corrective, Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
 		PolicyDir: a.directoryBundle, Activate: a.activate, Released: a.released, Known: a.known, Status: a.status, Source: a.Source,
 		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(), Content: a.content.Labels,
-	})
+	}
 }
 
 // Source is the log as it is now, with every policy set that was ever in force.

@@ -15,6 +15,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/approval"
 	"aims/internal/content"
+	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/gateway"
 	"aims/internal/gateway/upstream"
@@ -30,7 +31,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -128,6 +129,7 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 		Now: a.now, Log: a.log, Redactor: redactor, ReportWithin: time.Duration(a.cfg.Limits.OutcomeTimeout),
 		Approvals: a.approvals, Content: a.content.Labels,
 	})
+	a.openCorrective()
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
 }

@@ -64,6 +64,9 @@ func (r *reader) validate(ctx context.Context, c *Config) {
 	r.validatePolicies(c)
 	r.validateLimits(c)
 	r.validateNotifications(ctx, c)
+	if n := c.Corrective.AnonymousPerHour; n < 0 || n > 10_000 {
+		r.at("corrective.anonymous_per_hour", "%d; expected between 1 and 10000, or 0 for the default", n)
+	}
 	var level slog.Level
 	if level.UnmarshalText([]byte(c.Log.Level)) != nil {
 		r.at("log.level", "%q; expected debug, info, warn or error", c.Log.Level)

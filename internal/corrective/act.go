@@ -49,7 +49,7 @@ func (c *Corrective) Correct(ctx context.Context, by By, id, correction string) 
 
 // Plan says what is to be done. A later plan replaces the actions that are not
 // implemented yet.
-func (c *Corrective) Plan(ctx context.Context, by By, id string, p Plan) (Nonconformity, error) {
+func (c *Corrective) Plan(ctx context.Context, by By, id string, p ActionPlan) (Nonconformity, error) {
 	return step(ctx, c, id, func(n *Nonconformity, now time.Time) (draft, error) {
 		if err := p.check(now); err != nil {
 			return draft{}, err
@@ -88,7 +88,7 @@ func (c *Corrective) Implement(ctx context.Context, by By, id string, i Implemen
 	if err := n.implementable(i.Action); err != nil {
 		return Nonconformity{}, err
 	}
-	var proof *Proof
+	var proof *PolicyProof
 	if n.action(i.Action).Kind == PolicyAction {
 		if proof, err = c.prove(ctx, i.Case); err != nil {
 			return Nonconformity{}, err
@@ -131,8 +131,8 @@ func (n *Nonconformity) implementable(action string) error {
 	return nil
 }
 
-// Finds is what a review of the effectiveness found.
-type Finds struct {
+// ReviewFinds is what a review of the effectiveness found.
+type ReviewFinds struct {
 	Effective bool     `json:"effective"`
 	Note      string   `json:"note" doc:"how that was seen; kept beside the log"`
 	Evidence  []string `json:"evidence,omitempty" doc:"receipts since the last action was implemented"`
@@ -142,7 +142,7 @@ type Finds struct {
 // the day of the review, and while nothing was recorded since the last action
 // was implemented; and with aims.Denied for whoever owns one of the actions or
 // recorded that it is done.
-func (c *Corrective) Review(ctx context.Context, by By, id string, f Finds) (Nonconformity, error) {
+func (c *Corrective) Review(ctx context.Context, by By, id string, f ReviewFinds) (Nonconformity, error) {
 	if err := needed("note", f.Note); err != nil {
 		return Nonconformity{}, err
 	}
@@ -212,18 +212,26 @@ func (n *Nonconformity) doers() []string {
 	return slices.Compact(ids)
 }
 
-// Authors are the people who may not judge the nonconformity: those who own an
+// Doers are the people who may not review the nonconformity: those who own an
+// action of it or recorded that one is done.
+func (n *Nonconformity) Doers() []aims.Actor { return people(n.doers()) }
+
+// Authors are the people who may not waive the nonconformity: those who own an
 // action of it or recorded that it is done, and who answers for it.
 func (n *Nonconformity) Authors() []aims.Actor {
 	ids := n.doers()
 	if n.Responsible != "" && !slices.Contains(ids, n.Responsible) {
 		ids = append(ids, n.Responsible)
 	}
-	authors := make([]aims.Actor, len(ids))
+	return people(ids)
+}
+
+func people(ids []string) []aims.Actor {
+	actors := make([]aims.Actor, len(ids))
 	for i, id := range ids {
-		authors[i] = aims.Actor{Type: aims.PersonType, ID: id}
+		actors[i] = aims.Actor{Type: aims.PersonType, ID: id}
 	}
-	return authors
+	return actors
 }
 
 // Close ends a nonconformity whose actions were effective.

@@ -63,7 +63,7 @@ func (c *Concern) head() *Head                   { return &c.Head }
 func (c *Concern) life() machine                 { return lifeOf(ConcernKind, "") }
 func (c *Concern) key() (string, string, string) { return "", "", c.token }
 
-func (c *Concern) apply(s Step) error {
+func (c *Concern) apply(s CaseStep) error {
 	at := s.At
 	switch s.Event {
 	case WasReported:
@@ -209,12 +209,12 @@ func (c *Corrective) Follow(ctx context.Context, token string) (Concern, error) 
 // with it and how.
 func (c *Concern) shown() {
 	c.Handler, c.Owner, c.Category = "", "", ""
-	var steps []Step
+	var steps []CaseStep
 	for _, s := range c.Steps {
 		if s.Event == WasTriaged {
 			continue
 		}
-		steps = append(steps, Step{Number: s.Number, Event: s.Event, At: s.At, State: s.State, Words: s.Words, Erased: s.Erased})
+		steps = append(steps, CaseStep{Number: s.Number, Event: s.Event, At: s.At, State: s.State, Words: s.Words, Erased: s.Erased})
 	}
 	c.Steps = steps
 }

@@ -32,9 +32,9 @@ type Incident struct {
 	Responsible string    `json:"responsible,omitempty"`
 	Evidence    []string  `json:"evidence,omitempty" doc:"receipts"`
 	// Notify is "" until somebody decided, then notify or not-notify.
-	Notify          string         `json:"notify,omitempty" enum:"notify,not-notify" doc:"whether anybody is told; absent: not decided yet"`
-	Notifications   []Notification `json:"notifications,omitempty"`
-	Nonconformities []string       `json:"nonconformities,omitempty"`
+	Notify          string   `json:"notify,omitempty" enum:"notify,not-notify" doc:"whether anybody is told; absent: not decided yet"`
+	Notifications   []Notice `json:"notifications,omitempty"`
+	Nonconformities []string `json:"nonconformities,omitempty"`
 }
 
 // The decisions about telling somebody.
@@ -43,15 +43,15 @@ const (
 	NotNotify = "not-notify"
 )
 
-// Notification is somebody who is to be told.
-type Notification struct {
+// Notice is somebody who is to be told.
+type Notice struct {
 	To   string     `json:"to" doc:"who is told, such as supervisory-authority or users"`
 	Due  Date       `json:"due"`
 	Done *time.Time `json:"done,omitempty"`
 }
 
-// Report is what an incident is reported with.
-type Report struct {
+// NewIncident is what an incident is reported with.
+type NewIncident struct {
 	Severity    Severity  `json:"severity" enum:"low,medium,high,critical"`
 	Happened    time.Time `json:"happened" doc:"when it began, as far as is known"`
 	Statement   string    `json:"statement" doc:"what happened; kept beside the log"`
@@ -76,8 +76,8 @@ type (
 		Severity Severity `json:"severity"`
 	}
 	decidedChange struct {
-		Notify        string         `json:"notify"`
-		Notifications []Notification `json:"notifications,omitempty"`
+		Notify        string   `json:"notify"`
+		Notifications []Notice `json:"notifications,omitempty"`
 	}
 	notifiedChange struct {
 		To string `json:"to"`
@@ -92,7 +92,7 @@ func (i *Incident) head() *Head                   { return &i.Head }
 func (i *Incident) life() machine                 { return lifeOf(IncidentKind, "") }
 func (i *Incident) key() (string, string, string) { return "", "", "" }
 
-func (i *Incident) apply(s Step) error {
+func (i *Incident) apply(s CaseStep) error {
 	switch s.Event {
 	case WasReported:
 		i.ReportedBy = s.By
@@ -124,16 +124,16 @@ func (i *Incident) apply(s Step) error {
 
 // applyDecided keeps who was told already, whatever is decided now.
 func (i *Incident) applyDecided(c decidedChange) {
-	told := slices.DeleteFunc(i.Notifications, func(n Notification) bool { return n.Done == nil })
+	told := slices.DeleteFunc(i.Notifications, func(n Notice) bool { return n.Done == nil })
 	for _, n := range c.Notifications {
-		if !slices.ContainsFunc(told, func(t Notification) bool { return t.To == n.To }) {
+		if !slices.ContainsFunc(told, func(t Notice) bool { return t.To == n.To }) {
 			told = append(told, n)
 		}
 	}
 	i.Notify, i.Notifications = c.Notify, told
 }
 
-func (i *Incident) notification(to string) *Notification {
+func (i *Incident) notification(to string) *Notice {
 	for n := range i.Notifications {
 		if i.Notifications[n].To == to {
 			return &i.Notifications[n]
@@ -159,7 +159,7 @@ func (i *Incident) duties(o Options) []Duty {
 }
 
 // ReportIncident opens an incident.
-func (c *Corrective) ReportIncident(ctx context.Context, by By, r Report) (Incident, error) {
+func (c *Corrective) ReportIncident(ctx context.Context, by By, r NewIncident) (Incident, error) {
 	err := first(
 		among("severity", r.Severity, Low, Medium, High, Critical), needed("statement", r.Statement),
 		c.recorded(ctx, "evidence", r.Evidence, time.Time{}, ""),
@@ -224,7 +224,7 @@ func (c *Corrective) Contain(ctx context.Context, by By, id, text string) (Incid
 
 // DecideNotification records whether anybody is told of an incident, whom by
 // when, and why. A later decision replaces whom nobody has told yet.
-func (c *Corrective) DecideNotification(ctx context.Context, by By, id string, tell []Notification, reason string) (Incident, error) {
+func (c *Corrective) DecideNotification(ctx context.Context, by By, id string, tell []Notice, reason string) (Incident, error) {
 	if err := needed("reason", reason); err != nil {
 		return Incident{}, err
 	}
@@ -237,7 +237,7 @@ func (c *Corrective) DecideNotification(ctx context.Context, by By, id string, t
 			return Incident{}, err
 		}
 		change.Notify = Notify
-		change.Notifications = append(change.Notifications, Notification{To: n.To, Due: n.Due})
+		change.Notifications = append(change.Notifications, Notice{To: n.To, Due: n.Due})
 	}
 	if len(tell) > maxActions {
 		return Incident{}, invalid("notifications: %d; expected at most %d", len(tell), maxActions)

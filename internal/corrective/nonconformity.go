@@ -41,9 +41,9 @@ const (
 	TechnicalAction ActionKind = "technical"
 )
 
-// Scope is what a nonconformity is about at the enforcement points; empty for
+// CaseScope is what a nonconformity is about at the enforcement points; empty for
 // everything.
-type Scope struct {
+type CaseScope struct {
 	Agents []string `json:"agents,omitempty" doc:"ids of agents; empty: all"`
 	Tools  []string `json:"tools,omitempty" doc:"tools as server___tool; empty: all"`
 }
@@ -52,12 +52,12 @@ type Scope struct {
 // (ISO 42001 10.2).
 type Nonconformity struct {
 	Head
-	Source      Source   `json:"source"`
-	Requirement string   `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
-	Grade       Grade    `json:"grade"`
-	Cause       string   `json:"cause,omitempty" doc:"key of the cause: the same key of the same requirement is the same cause"`
-	Scope       Scope    `json:"scope"`
-	Evidence    []string `json:"evidence,omitempty" doc:"receipts"`
+	Source      Source    `json:"source"`
+	Requirement string    `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
+	Grade       Grade     `json:"grade"`
+	Cause       string    `json:"cause,omitempty" doc:"key of the cause: the same key of the same requirement is the same cause"`
+	Scope       CaseScope `json:"scope"`
+	Evidence    []string  `json:"evidence,omitempty" doc:"receipts"`
 	// Responsible is the person who answers for it, RaisedBy who found it.
 	Responsible string     `json:"responsible,omitempty"`
 	RaisedBy    aims.Actor `json:"raised_by"`
@@ -66,13 +66,13 @@ type Nonconformity struct {
 	// certification body.
 	Deadline Date `json:"deadline,omitempty"`
 	// Round counts how often it was taken up, from 1.
-	Round   int      `json:"round" doc:"how often it was taken up, from 1"`
-	Actions []Action `json:"actions"`
+	Round   int                `json:"round" doc:"how often it was taken up, from 1"`
+	Actions []CorrectiveAction `json:"actions"`
 	// ReviewFrom is the first day on which the effectiveness may be reviewed,
 	// ReviewBy the last.
-	ReviewFrom Date     `json:"review_from,omitempty"`
-	ReviewBy   Date     `json:"review_by,omitempty"`
-	Reviews    []Review `json:"reviews,omitempty"`
+	ReviewFrom Date                  `json:"review_from,omitempty"`
+	ReviewBy   Date                  `json:"review_by,omitempty"`
+	Reviews    []EffectivenessReview `json:"reviews,omitempty"`
 	// Occurrences is how often it was seen, from 1.
 	Occurrences int    `json:"occurrences"`
 	MergedInto  string `json:"merged_into,omitempty"`
@@ -80,8 +80,8 @@ type Nonconformity struct {
 	since time.Time
 }
 
-// Action is one corrective action.
-type Action struct {
+// CorrectiveAction is one corrective action.
+type CorrectiveAction struct {
 	ID          string     `json:"id" doc:"within the nonconformity: a1, a2 …"`
 	Owner       string     `json:"owner" doc:"id of the person who does it"`
 	Due         Date       `json:"due"`
@@ -91,13 +91,13 @@ type Action struct {
 	Text        string     `json:"text,omitempty"`
 	Implemented *time.Time `json:"implemented,omitempty"`
 	// By is who recorded that it is implemented.
-	By       string   `json:"by,omitempty"`
-	Evidence []string `json:"evidence,omitempty" doc:"receipts"`
-	Proof    *Proof   `json:"proof,omitempty" doc:"what an action that changes policy has changed"`
+	By       string       `json:"by,omitempty"`
+	Evidence []string     `json:"evidence,omitempty" doc:"receipts"`
+	Proof    *PolicyProof `json:"proof,omitempty" doc:"what an action that changes policy has changed"`
 }
 
-// Review is what one review of the effectiveness found.
-type Review struct {
+// EffectivenessReview is what one review of the effectiveness found.
+type EffectivenessReview struct {
 	Round     int        `json:"round"`
 	By        aims.Actor `json:"by"`
 	At        time.Time  `json:"at"`
@@ -112,15 +112,15 @@ type Review struct {
 // What the steps of a nonconformity say. Words lie apart.
 type (
 	raisedChange struct {
-		Source      Source   `json:"source"`
-		Requirement string   `json:"requirement"`
-		Grade       Grade    `json:"grade"`
-		Cause       string   `json:"cause,omitempty"`
-		Scope       Scope    `json:"scope,omitzero"`
-		Evidence    []string `json:"evidence,omitempty"`
-		Responsible string   `json:"responsible,omitempty"`
-		Incident    string   `json:"incident,omitempty"`
-		Deadline    Date     `json:"deadline,omitempty"`
+		Source      Source    `json:"source"`
+		Requirement string    `json:"requirement"`
+		Grade       Grade     `json:"grade"`
+		Cause       string    `json:"cause,omitempty"`
+		Scope       CaseScope `json:"scope,omitzero"`
+		Evidence    []string  `json:"evidence,omitempty"`
+		Responsible string    `json:"responsible,omitempty"`
+		Incident    string    `json:"incident,omitempty"`
+		Deadline    Date      `json:"deadline,omitempty"`
 	}
 	analysedChange struct {
 		Cause string `json:"cause"`
@@ -137,9 +137,9 @@ type (
 		Kind  ActionKind `json:"kind"`
 	}
 	actedChange struct {
-		Action   string   `json:"action"`
-		Evidence []string `json:"evidence,omitempty"`
-		Proof    *Proof   `json:"proof,omitempty"`
+		Action   string       `json:"action"`
+		Evidence []string     `json:"evidence,omitempty"`
+		Proof    *PolicyProof `json:"proof,omitempty"`
 	}
 	reviewedChange struct {
 		Effective bool      `json:"effective"`
@@ -169,7 +169,7 @@ func (n *Nonconformity) key() (requirement, cause, token string) {
 	return n.Requirement, n.Cause, ""
 }
 
-func (n *Nonconformity) apply(s Step) error {
+func (n *Nonconformity) apply(s CaseStep) error {
 	switch s.Event {
 	case WasRaised:
 		return n.applyRaised(s)
@@ -196,7 +196,7 @@ func (n *Nonconformity) apply(s Step) error {
 }
 
 // said reads what a step says.
-func said[T any](s Step, take func(T)) error {
+func said[T any](s CaseStep, take func(T)) error {
 	var c T
 	if err := json.Unmarshal(s.Change, &c); err != nil {
 		return aims.Errorf(aims.Internal, err, "what the receipt %s says cannot be read", s.Receipt)
@@ -205,9 +205,9 @@ func said[T any](s Step, take func(T)) error {
 	return nil
 }
 
-func (n *Nonconformity) applyRaised(s Step) error {
+func (n *Nonconformity) applyRaised(s CaseStep) error {
 	n.RaisedBy, n.Round, n.Occurrences, n.since = s.By, 1, 1, s.At
-	n.Actions = []Action{}
+	n.Actions = []CorrectiveAction{}
 	return said(s, func(c raisedChange) {
 		n.Source, n.Requirement, n.Grade, n.Cause, n.Scope = c.Source, c.Requirement, c.Grade, c.Cause, c.Scope
 		n.Evidence, n.Responsible, n.Incident, n.Deadline = c.Evidence, c.Responsible, c.Incident, c.Deadline
@@ -215,7 +215,7 @@ func (n *Nonconformity) applyRaised(s Step) error {
 }
 
 // applySeen takes over that it was seen once more: a graver grade counts.
-func (n *Nonconformity) applySeen(s Step) error {
+func (n *Nonconformity) applySeen(s CaseStep) error {
 	if s.Event == Recurred {
 		n.Round++
 		n.since = s.At
@@ -232,20 +232,20 @@ func (n *Nonconformity) applySeen(s Step) error {
 	})
 }
 
-func (n *Nonconformity) applyPlanned(s Step) error {
+func (n *Nonconformity) applyPlanned(s CaseStep) error {
 	if err := n.moveActions(s.Event, ""); err != nil {
 		return err
 	}
 	n.since = s.At
 	return said(s, func(c plannedChange) {
 		for _, a := range c.Actions {
-			n.Actions = append(n.Actions, Action{ID: a.ID, Owner: a.Owner, Due: a.Due, Kind: a.Kind, Round: n.Round, State: Planned})
+			n.Actions = append(n.Actions, CorrectiveAction{ID: a.ID, Owner: a.Owner, Due: a.Due, Kind: a.Kind, Round: n.Round, State: Planned})
 		}
 		n.ReviewFrom, n.ReviewBy = c.ReviewFrom, c.ReviewBy
 	})
 }
 
-func (n *Nonconformity) applyActed(s Step) error {
+func (n *Nonconformity) applyActed(s CaseStep) error {
 	var acted actedChange
 	if err := said(s, func(c actedChange) { acted = c }); err != nil {
 		return err
@@ -262,13 +262,13 @@ func (n *Nonconformity) applyActed(s Step) error {
 	return n.moveActions(s.Event, acted.Action)
 }
 
-func (n *Nonconformity) applyReviewed(s Step) error {
+func (n *Nonconformity) applyReviewed(s CaseStep) error {
 	if err := n.moveActions(s.Event, ""); err != nil {
 		return err
 	}
 	n.since = s.At
 	err := said(s, func(c reviewedChange) {
-		n.Reviews = append(n.Reviews, Review{n.Round, s.By, s.At, c.Effective, c.Since, c.Observed, c.Evidence})
+		n.Reviews = append(n.Reviews, EffectivenessReview{n.Round, s.By, s.At, c.Effective, c.Since, c.Observed, c.Evidence})
 	})
 	if s.Event == WasRefuted {
 		n.Round++
@@ -295,7 +295,7 @@ func (n *Nonconformity) moveActions(e Event, only string) error {
 	return nil
 }
 
-func (n *Nonconformity) action(id string) *Action {
+func (n *Nonconformity) action(id string) *CorrectiveAction {
 	for i := range n.Actions {
 		if n.Actions[i].ID == id {
 			return &n.Actions[i]
@@ -305,8 +305,8 @@ func (n *Nonconformity) action(id string) *Action {
 }
 
 // current are the actions of this round that were not dropped.
-func (n *Nonconformity) current() []Action {
-	var now []Action
+func (n *Nonconformity) current() []CorrectiveAction {
+	var now []CorrectiveAction
 	for _, a := range n.Actions {
 		if a.Round == n.Round && a.State != Dropped {
 			now = append(now, a)

@@ -8,9 +8,9 @@ import (
 	"aims/internal/aims"
 )
 
-// Proof is what a change of policy has changed: the recorded case, everything
+// PolicyProof is what a change of policy has changed: the recorded case, everything
 // else that was recorded, and the threat model.
-type Proof struct {
+type PolicyProof struct {
 	// Policy is the digest of the policy set that everything was tried under,
 	// Bundle that of the bundle which it was compiled from.
 	Policy string `json:"policy" doc:"digest of the policy set"`
@@ -46,11 +46,11 @@ type RehearsalProof struct {
 
 // Prover tries the policies in force on a recorded call, on history and on the
 // threat model. An error means that it could not be tried.
-type Prover func(ctx context.Context, call string) (Proof, error)
+type Prover func(ctx context.Context, call string) (PolicyProof, error)
 
 // failing says in words which parts of the proof do not hold, for a call and
 // the policy set in force.
-func (p Proof) failing(call, policy string) []string {
+func (p PolicyProof) failing(call, policy string) []string {
 	var wrong []string
 	if p.Policy == "" || p.Policy != policy {
 		wrong = append(wrong, "the policy in force is another one than that of the proof")
@@ -87,7 +87,7 @@ func (c *Corrective) policy() string {
 }
 
 // prove is the proof that an action which changes policy carries.
-func (c *Corrective) prove(ctx context.Context, call string) (*Proof, error) {
+func (c *Corrective) prove(ctx context.Context, call string) (*PolicyProof, error) {
 	if call == "" {
 		return nil, aims.Errorf(aims.Invalid, nil, "an action of kind policy needs the receipt of the recorded case that the policy now refuses or holds")
 	}
@@ -101,7 +101,7 @@ func (c *Corrective) prove(ctx context.Context, call string) (*Proof, error) {
 	return &p, p.holds(call, c.policy())
 }
 
-func (p Proof) holds(call, policy string) error {
+func (p PolicyProof) holds(call, policy string) error {
 	if wrong := p.failing(call, policy); len(wrong) > 0 {
 		return aims.Errorf(aims.Conflict, nil, "the proof of the policy does not hold: %s", strings.Join(wrong, "; "))
 	}

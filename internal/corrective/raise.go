@@ -10,8 +10,8 @@ import (
 	"aims/internal/store"
 )
 
-// Finding is what a nonconformity is raised with.
-type Finding struct {
+// NewNonconformity is what a nonconformity is raised with.
+type NewNonconformity struct {
 	Source      Source   `json:"source" enum:"audit,criterion,person,incident,certification-body"`
 	Requirement string   `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
 	Grade       Grade    `json:"grade" enum:"major,minor,opportunity"`
@@ -25,7 +25,7 @@ type Finding struct {
 	Incident    string   `json:"incident,omitempty" doc:"the incident that it comes from"`
 }
 
-func (c *Corrective) checkFinding(ctx context.Context, f Finding) error {
+func (c *Corrective) checkFinding(ctx context.Context, f NewNonconformity) error {
 	err := first(
 		among("source", f.Source, FromAudit, FromCriterion, FromPerson, FromIncident, FromCertification),
 		among("grade", f.Grade, Major, Minor, Opportunity),
@@ -62,7 +62,7 @@ func (c *Corrective) checkFinding(ctx context.Context, f Finding) error {
 // Raise raises a nonconformity. Where one of the same requirement and cause is
 // open, that one was seen once more; where one was verified or closed less than
 // Options.Recurrence ago, it is open again. Either is then what it returns.
-func (c *Corrective) Raise(ctx context.Context, by By, f Finding) (Nonconformity, error) {
+func (c *Corrective) Raise(ctx context.Context, by By, f NewNonconformity) (Nonconformity, error) {
 	if err := c.checkFinding(ctx, f); err != nil {
 		return Nonconformity{}, err
 	}
@@ -94,7 +94,7 @@ func (c *Corrective) Raise(ctx context.Context, by By, f Finding) (Nonconformity
 }
 
 // finding is the nonconformity that a finding goes into, and the step.
-func (c *Corrective) finding(tx *store.Tx, by By, f Finding) (*Nonconformity, draft, error) {
+func (c *Corrective) finding(tx *store.Tx, by By, f NewNonconformity) (*Nonconformity, draft, error) {
 	said := words("statement", f.Statement)
 	if f.Cause != "" && f.Grade != Opportunity {
 		same, event, err := c.same(tx, f.Requirement, f.Cause, "")
@@ -107,7 +107,7 @@ func (c *Corrective) finding(tx *store.Tx, by By, f Finding) (*Nonconformity, dr
 	}
 	n := &Nonconformity{Head: Head{ID: aims.NewID(NonconformityKind.prefix())}}
 	return n, draft{WasRaised, by, raisedChange{
-		Source: f.Source, Requirement: f.Requirement, Grade: f.Grade, Cause: f.Cause, Scope: Scope{f.Agents, f.Tools},
+		Source: f.Source, Requirement: f.Requirement, Grade: f.Grade, Cause: f.Cause, Scope: CaseScope{f.Agents, f.Tools},
 		Evidence: f.Evidence, Responsible: f.Responsible, Incident: f.Incident, Deadline: f.Deadline,
 	}, said}, nil
 }
@@ -142,8 +142,8 @@ func (c *Corrective) recent(n *Nonconformity, now time.Time) bool {
 	return n.since.Add(c.o.Recurrence).After(now)
 }
 
-// Analysis is what is found out about a nonconformity.
-type Analysis struct {
+// CauseAnalysis is what is found out about a nonconformity.
+type CauseAnalysis struct {
 	Extent    string `json:"extent" doc:"whether there are similar cases elsewhere, or could be; kept beside the log"`
 	RootCause string `json:"root_cause" doc:"kept beside the log"`
 	Cause     string `json:"cause" doc:"key of the cause: the same key of the same requirement is the same cause"`
@@ -153,7 +153,7 @@ type Analysis struct {
 // of another nonconformity which is open, or was verified or closed within the
 // recurrence window, that one goes on, open, and this one is merged into it.
 // It returns the one that goes on.
-func (c *Corrective) Analyse(ctx context.Context, by By, id string, a Analysis) (Nonconformity, error) {
+func (c *Corrective) Analyse(ctx context.Context, by By, id string, a CauseAnalysis) (Nonconformity, error) {
 	if err := first(needed("extent", a.Extent), needed("root_cause", a.RootCause)); err != nil {
 		return Nonconformity{}, err
 	}
@@ -186,9 +186,9 @@ func (c *Corrective) Analyse(ctx context.Context, by By, id string, a Analysis) 
 	return out, err
 }
 
-// Plan is what is to be done about a nonconformity, and when it is looked at
+// ActionPlan is what is to be done about a nonconformity, and when it is looked at
 // whether that helped.
-type Plan struct {
+type ActionPlan struct {
 	Actions []NewAction `json:"actions"`
 	// ReviewFrom is the first day of the effectiveness review: the actions must
 	// have had time to show something.
@@ -204,7 +204,7 @@ type NewAction struct {
 	Kind  ActionKind `json:"kind" enum:"process,training,policy,technical"`
 }
 
-func (p *Plan) check(now time.Time) error {
+func (p *ActionPlan) check(now time.Time) error {
 	if len(p.Actions) == 0 || len(p.Actions) > maxActions {
 		return invalid("actions: %d; expected 1 to %d", len(p.Actions), maxActions)
 	}

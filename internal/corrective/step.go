@@ -16,8 +16,8 @@ import (
 	"aims/receipt"
 )
 
-// Step is one event of a case, as its receipt has it.
-type Step struct {
+// CaseStep is one event of a case, as its receipt has it.
+type CaseStep struct {
 	Number   int        `json:"number" doc:"of the case's events, from 1"`
 	Event    Event      `json:"event"`
 	By       aims.Actor `json:"by"`
@@ -42,9 +42,9 @@ type Head struct {
 	Opened  time.Time `json:"opened"`
 	Changed time.Time `json:"changed"`
 	// Due is the day of the next thing that is due, Owner who owes it.
-	Due   Date   `json:"due,omitempty" doc:"day of the next thing that is due"`
-	Owner string `json:"owner,omitempty" doc:"who owes the next thing"`
-	Steps []Step `json:"steps,omitempty" doc:"everything that happened, in order"`
+	Due   Date       `json:"due,omitempty" doc:"day of the next thing that is due"`
+	Owner string     `json:"owner,omitempty" doc:"who owes the next thing"`
+	Steps []CaseStep `json:"steps,omitempty" doc:"everything that happened, in order"`
 }
 
 // subject is a case that steps are applied to.
@@ -53,7 +53,7 @@ type subject interface {
 	head() *Head
 	life() machine
 	// apply takes what a step says over; the state is already the new one.
-	apply(s Step) error
+	apply(s CaseStep) error
 	// key is what the case is looked up by.
 	key() (requirement, cause, token string)
 	// duties are what is owed for it.
@@ -61,7 +61,7 @@ type subject interface {
 }
 
 // take makes a step part of a subject. It is the only way in which one changes.
-func take(c subject, o Options, s Step) error {
+func take(c subject, o Options, s CaseStep) error {
 	h := c.head()
 	if s.Number != len(h.Steps)+1 {
 		return aims.Errorf(aims.Internal, nil, "step %d of %s follows %d", s.Number, h.ID, len(h.Steps))
@@ -115,7 +115,7 @@ type detail struct {
 // same transaction.
 func (c *Corrective) put(tx *store.Tx, on subject, d draft) (ledger.Entry, error) {
 	h := on.head()
-	s := Step{
+	s := CaseStep{
 		Number: len(h.Steps) + 1, Event: d.event, By: d.by.Actor, At: tx.Now.UTC().Truncate(time.Microsecond),
 		Receipt: aims.NewID("rcp"), Decision: d.by.Decision, Words: d.words,
 	}
@@ -139,7 +139,7 @@ func (c *Corrective) put(tx *store.Tx, on subject, d draft) (ledger.Entry, error
 	return entryOf(on, s)
 }
 
-func entryOf(on subject, s Step) (ledger.Entry, error) {
+func entryOf(on subject, s CaseStep) (ledger.Entry, error) {
 	h := on.head()
 	d := detail{Number: s.Number, State: h.State, Owner: h.Owner, Due: h.Due, Change: s.Change}
 	switch v := on.(type) {
@@ -233,13 +233,13 @@ func at[T any](all map[string]*T, id string, fresh func() *T) *T {
 	return all[id]
 }
 
-func stepOf(leaf ledger.Leaf, e *receipt.Event) (Step, error) {
+func stepOf(leaf ledger.Leaf, e *receipt.Event) (CaseStep, error) {
 	var d detail
 	if err := json.Unmarshal(e.Detail, &d); err != nil {
-		return Step{}, err
+		return CaseStep{}, err
 	}
 	_, event, _ := strings.Cut(e.Name, ".")
-	return Step{
+	return CaseStep{
 		Number: d.Number, Event: Event(event), By: aims.Actor(e.Actor), At: leaf.Time, Receipt: e.ID, Decision: e.Decision, Change: d.Change,
 	}, nil
 }

@@ -12,7 +12,7 @@ import (
 // whoever calls, and end with it.
 
 // save stores a step that a subject has just taken, and where that is now.
-func save(tx *store.Tx, on subject, s Step) error {
+func save(tx *store.Tx, on subject, s CaseStep) error {
 	h := on.head()
 	_, err := tx.Exec(`INSERT INTO corrective_step (case_id, number, kind, event, actor_type, actor_id, decision, receipt, at, change)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
@@ -42,7 +42,7 @@ type selection struct {
 }
 
 // read gives the steps of cases, those of one after the other, newest case first.
-func read(tx *store.Tx, s selection, each func(id string, s Step) error) error {
+func read(tx *store.Tx, s selection, each func(id string, s CaseStep) error) error {
 	text := `SELECT case_id, number, event, actor_type, actor_id, decision, receipt, at, change FROM corrective_step WHERE kind = $1 AND at <= $2`
 	until := int64(1<<63 - 1)
 	if !s.at.IsZero() {
@@ -62,7 +62,7 @@ func read(tx *store.Tx, s selection, each func(id string, s Step) error) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var s Step
+		var s CaseStep
 		var id, change string
 		var micros int64
 		if err := rows.Scan(&id, &s.Number, &s.Event, &s.By.Type, &s.By.ID, &s.Decision, &s.Receipt, &micros, &change); err != nil {
@@ -84,7 +84,7 @@ func cases[T any, S interface {
 	var found []T
 	var zero T
 	s.kind = S(&zero).kind()
-	err := read(tx, s, func(id string, step Step) error {
+	err := read(tx, s, func(id string, step CaseStep) error {
 		if n := len(found); n == 0 || S(&found[n-1]).head().ID != id {
 			found = append(found, *new(T))
 			S(&found[n]).head().ID = id
