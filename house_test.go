@@ -50,6 +50,7 @@ var house = map[string]room{
 
 	"internal/register/record":    {2, "documented information as typed records: schema, files, references, differences; pure", []string{"go.yaml.in/yaml/v3"}},
 	"internal/evidence/observed":  {2, "folds receipts into what they show of a management system at work; pure", nil},
+	"internal/evidence/measure":   {2.5, "measures of what the log shows, for a period; pure", nil},
 	"internal/evidence/framework": {3, "what other frameworks find among the evidence, and what of the EU AI Act applies to a system; pure", nil},
 	"internal/evidence/criteria":  {3, "what the records show towards each of the 70 requirements; pure", nil},
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"slices"
 
 	"aims/internal/aims"
 	"aims/internal/assessment"
@@ -20,6 +21,10 @@ type recorded struct {
 	AsExpected int    `json:"as_expected"`
 	Attacks    int    `json:"attacks"`
 	Stopped    int    `json:"stopped"`
+	// Categories are the OWASP ids that the scenarios covered; Scenario says of
+	// each whether it ended as expected.
+	Categories []string        `json:"categories"`
+	Scenario   map[string]bool `json:"scenario"`
 	// Threats is what is left of each.
 	Threats map[string]assessment.Level `json:"threats"`
 }
@@ -30,8 +35,15 @@ type recorded struct {
 func Record(ctx context.Context, log *ledger.Ledger, by aims.Actor, decision, policy string, r Report) (string, error) {
 	said := recorded{
 		Policy: policy, Library: r.Library, Scenarios: r.Scenarios, AsExpected: r.AsExpected, Attacks: r.Attacks, Stopped: r.Stopped,
-		Threats: map[string]assessment.Level{},
+		Categories: []string{}, Scenario: map[string]bool{}, Threats: map[string]assessment.Level{},
 	}
+	for _, result := range r.Results {
+		said.Scenario[result.Scenario] = result.AsExpected
+		if !slices.Contains(said.Categories, result.OWASP) {
+			said.Categories = append(said.Categories, result.OWASP)
+		}
+	}
+	slices.Sort(said.Categories)
 	for _, left := range r.Residual {
 		said.Threats[left.ID] = left.Level
 	}
