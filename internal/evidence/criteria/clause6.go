@@ -68,8 +68,8 @@ func criteriaFirst(in *Input, n *Count) {
 			}
 		}
 		var approved record.Date
-		for _, m := range in.marks[record.Key{Kind: "risk_criteria", ID: c.ID}] {
-			if m.Kind == record.Approve && approved == "" {
+		for _, m := range in.Registers.Marks {
+			if m.Kind == record.Approve && m.On == "risk_criteria" && m.ID == c.ID && approved == "" {
 				approved = dayOf(m.At)
 			}
 		}
@@ -153,7 +153,7 @@ func levelsRecomputed(in *Input, n *Count) {
 		case !onScale(c.Likelihood, r.Likelihood) || !onScale(c.Severity, highest):
 			in.look(n, "risk", r.ID, false, "has likelihood %d and severity %d, which are not on the scales of %s", r.Likelihood, highest, c.ID)
 		case r.Decision == "accept" && r.Level() > c.AcceptUpTo:
-			_, accepted := in.accepted("risk", r.ID)
+			_, accepted := in.Registers.Accepted("risk", r.ID)
 			in.look(n, "risk", r.ID, accepted, "is at level %d, above %d, and left as it is without a person's acceptance", r.Level(), c.AcceptUpTo)
 		default:
 			in.look(n, "risk", r.ID, true, "")
@@ -193,7 +193,7 @@ func controlsTraced(in *Input, n *Count) {
 		if in.treated(r) {
 			continue
 		}
-		m, ok := in.accepted("risk", r.ID)
+		m, ok := in.Registers.Accepted("risk", r.ID)
 		if ok {
 			n.mark(m)
 		}

@@ -24,10 +24,7 @@ type Input struct {
 	// (record.OwnCriterion), which somebody else evaluates; they count as ours do.
 	Own []Result
 
-	// known remembers results, so that criteria that ask what other
-	// requirements show do not make them twice.
-	known map[string][]Result
-	marks map[record.Key][]record.Mark
+	memory *memory
 }
 
 // Criterion is one question that records answer.

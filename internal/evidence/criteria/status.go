@@ -42,18 +42,13 @@ func (in *Input) prepare() *Input {
 	if out.Observed == nil {
 		out.Observed = &observed.Facts{}
 	}
-	out.known = map[string][]Result{}
-	out.marks = map[record.Key][]record.Mark{}
-	for _, m := range in.Registers.Marks {
-		key := record.Key{Kind: m.On, ID: m.ID}
-		out.marks[key] = append(out.marks[key], m)
-	}
+	out.memory = &memory{map[string][]Result{}, map[record.Key]answer{}, map[string]map[string]record.Mark{}}
 	return &out
 }
 
 // shows says whether a criterion of another requirement is met.
 func (in *Input) shows(requirement string) bool {
-	results, known := in.known[requirement]
+	results, known := in.memory.results[requirement]
 	if !known {
 		for _, c := range All() {
 			if c.Requirement == requirement && !c.Joins {
@@ -61,7 +56,7 @@ func (in *Input) shows(requirement string) bool {
 				results = append(results, r)
 			}
 		}
-		in.known[requirement] = results
+		in.memory.results[requirement] = results
 	}
 	return slices.ContainsFunc(results, func(r Result) bool { return r.Outcome == Met })
 }
@@ -82,7 +77,7 @@ func (in *Input) status(r iso42001.Requirement, criteria []Criterion) Status {
 			s.Results, flows = append(s.Results, own), true
 		}
 	}
-	mark, counts, attested := in.attested(r.ID)
+	mark, counts, attested := in.Registers.Attested(r.ID, in.today())
 	if attested {
 		s.Attestation = &mark
 	}
@@ -196,7 +191,7 @@ func (in *Input) unknown() error {
 		check("own criterion "+o.Criterion, o.Requirement)
 	}
 	for _, m := range in.Registers.Marks {
-		if m.On == "requirement" {
+		if m.On == record.OnRequirement {
 			check("the mark of "+m.By+" in receipt "+m.Receipt, m.ID)
 		}
 	}
