@@ -36,7 +36,7 @@ type conclusion struct {
 	time      [len(timeLayout)]byte
 	timed     bool
 	erased    uint64
-	notErased struct{ payloads, facts, policy uint64 }
+	notErased struct{ payloads, leftOut, facts, policy uint64 }
 }
 
 // mismatch is a checkpoint that the entries do not agree with.
@@ -79,6 +79,7 @@ func (c *conclusion) conclude(b *batch) {
 	c.tallies[outcomeCheck].population += f.decisions
 	c.erased += f.erased
 	c.notErased.payloads += f.erasedPayloads
+	c.notErased.leftOut += f.leftOut
 	c.notErased.facts += f.withoutFacts
 	c.notErased.policy += f.withoutPolicy
 }

@@ -17,7 +17,8 @@ import (
 // and, where everything that a decision was made from is kept, the decision.
 type deepExaminer struct {
 	seed     maphash.Seed
-	payloads bool // the Source has payloads
+	payloads bool   // the Source has payloads
+	from     uint64 // the first entry of which it has all of them
 	erased   erasures
 	policies *policyCache // nil when decisions are not re-performed
 }
@@ -95,6 +96,10 @@ func (x *deepExaminer) content(f *findings, at uint64, kept []Payload, digests .
 }
 
 func (x *deepExaminer) compare(f *findings, at uint64, p *Payload, name, digest string) {
+	if p == nil && at < x.from {
+		f.leftOut++
+		return
+	}
 	f.tallies[payloadCheck].population++
 	erased := x.erased.covers(at, name)
 	switch {

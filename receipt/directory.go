@@ -18,7 +18,8 @@ import (
 // Directory is an export, read as a Source. Files that are missing are read as
 // empty: what they should have held is then named by the verification.
 type Directory struct {
-	root     *os.Root
+	files    fs.FS
+	close    func() error
 	manifest Manifest
 }
 
@@ -29,20 +30,30 @@ func OpenExport(dir string) (*Directory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
-	d := &Directory{root: root}
+	d, err := OpenExportFS(root.FS())
+	if err != nil {
+		root.Close() // nothing was written
+		return nil, fmt.Errorf("receipt: %s is not an export: %w", dir, err)
+	}
+	d.close = root.Close
+	return d, nil
+}
+
+// OpenExportFS is OpenExport for files that lie elsewhere, such as in an archive.
+func OpenExportFS(files fs.FS) (*Directory, error) {
+	d := &Directory{files: files, close: func() error { return nil }}
 	b, err := d.readWhole(manifestFile)
 	if err == nil {
 		d.manifest, err = parseManifest(b)
 	}
 	if err != nil {
-		root.Close() // nothing was written
-		return nil, fmt.Errorf("receipt: %s is not an export: %s: %w", dir, manifestFile, err)
+		return nil, fmt.Errorf("%s: %w", manifestFile, err)
 	}
 	return d, nil
 }
 
 // Close closes the directory.
-func (d *Directory) Close() error { return d.root.Close() }
+func (d *Directory) Close() error { return d.close() }
 
 // Manifest is what the export says of itself.
 func (d *Directory) Manifest() Manifest { return d.manifest }
@@ -51,7 +62,7 @@ func (d *Directory) Manifest() Manifest { return d.manifest }
 func (d *Directory) Contents(context.Context) (Contents, error) { return d.manifest.Contents, nil }
 
 func (d *Directory) readWhole(name string) ([]byte, error) {
-	f, err := d.root.Open(name)
+	f, err := d.files.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +76,7 @@ func (d *Directory) readWhole(name string) ([]byte, error) {
 
 // open opens a stream; a missing one is empty.
 func (d *Directory) open(name string) (io.ReadCloser, error) {
-	f, err := d.root.Open(name)
+	f, err := d.files.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return io.NopCloser(strings.NewReader("")), nil
 	}

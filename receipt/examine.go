@@ -24,6 +24,7 @@ type findings struct {
 	// What the deep pass found that is no exception.
 	erased         uint64 // digest of the erasures in the batch
 	erasedPayloads uint64 // payloads that are gone and were erased
+	leftOut        uint64 // payloads that the source leaves out, as it says
 	withoutFacts   uint64 // decisions whose facts or input are gone
 	withoutPolicy  uint64 // decisions whose policy set is not included
 	err            error  // the Source failed
@@ -34,7 +35,7 @@ func (f *findings) clear() {
 	f.segments, f.nodes, f.opened = f.segments[:0], f.nodes[:0], f.opened[:0]
 	f.links, f.jumps, f.minutes = f.links[:0], f.jumps[:0], f.minutes[:0]
 	f.timed, f.decisions, f.err = false, 0, nil
-	f.erased, f.erasedPayloads, f.withoutFacts, f.withoutPolicy = 0, 0, 0, 0
+	f.erased, f.erasedPayloads, f.leftOut, f.withoutFacts, f.withoutPolicy = 0, 0, 0, 0, 0
 }
 
 // segment is the entries up to the next checkpoint.

@@ -57,8 +57,10 @@ type Contents struct {
 	Size uint64 `json:"size"`
 	// Hashes: the stored leaf hashes are there.
 	Hashes bool `json:"hashes"`
-	// Payloads: every payload that was not erased is there.
-	Payloads bool `json:"payloads"`
+	// Payloads: every payload that was not erased is there, of the entries from
+	// PayloadsFrom on; of those before it, some may be there.
+	Payloads     bool   `json:"payloads"`
+	PayloadsFrom uint64 `json:"payloads_from,omitempty"`
 	// Policies are the digests of the policy sets that are there, sorted.
 	Policies []string `json:"policies"`
 }

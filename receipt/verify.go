@@ -119,7 +119,7 @@ func openElsewhere(opt Options) ([]Checkpoint, error) {
 }
 
 func newDeepExaminer(ctx context.Context, src Source, opt Options, contents Contents) (*deepExaminer, error) {
-	x := &deepExaminer{seed: maphash.MakeSeed(), payloads: contents.Payloads}
+	x := &deepExaminer{seed: maphash.MakeSeed(), payloads: contents.Payloads, from: contents.PayloadsFrom}
 	var err error
 	if x.erased, err = readErasures(ctx, src, x.seed); err != nil {
 		return nil, err
@@ -266,6 +266,9 @@ func (c *conclusion) judgeContents(contents Contents, deep *deepExaminer) {
 	}
 	if n := c.notErased.payloads; n > 0 {
 		c.say(payloadCheck, "%d were erased, as receipts say", n)
+	}
+	if n := c.notErased.leftOut; n > 0 {
+		c.say(payloadCheck, "%d more of entries before %d are not included", n, contents.PayloadsFrom)
 	}
 	if deep.policies == nil {
 		c.skip(decisionCheck, "no decision point was given to make them again")
