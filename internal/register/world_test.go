@@ -1,0 +1,203 @@
+package register_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"aims/internal/aims"
+	"aims/internal/ledger"
+	"aims/internal/register"
+	"aims/internal/register/record"
+	"aims/internal/store"
+	"aims/receipt"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// decision is the receipt that let people do what the tests do.
+const decision = "rcp_00000000-0000-7000-8000-000000000000"
+
+func person(id string) aims.Actor { return aims.Actor{Type: aims.PersonType, ID: id} }
+
+// world is registers over a real ledger.
+type world struct {
+	*register.Register
+	t      testing.TB
+	db     *store.DB
+	ledger *ledger.Ledger
+	signer note.Signer
+	clock  *clock
+	o      register.Options
+}
+
+func newWorld(t testing.TB, project ...register.Projection) *world {
+	t.Helper()
+	w := &world{t: t, clock: newClock(), o: register.Options{Project: project}}
+	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), register.Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.signer, err = note.NewSigner(private); err != nil {
+		t.Fatal(err)
+	}
+	w.start(db)
+	return w
+}
+
+// start opens the log and the registers of a database as a process does.
+func (w *world) start(db *store.DB) {
+	w.t.Helper()
+	log, err := ledger.Open(w.t.Context(), db, ledger.Options{
+		Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		log.Close(context.Background())
+		db.Close()
+	})
+	w.db, w.ledger = db, log
+	if log.Size() == 0 { // as every log, it begins with something else
+		w.ok(w.happens())
+	}
+	if w.Register, err = register.Open(w.t.Context(), db, log, w.o); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// happens appends a receipt that is not of the registers.
+func (w *world) happens() error {
+	body, err := receipt.Encode(receipt.Event{ID: aims.NewID("rcp"), Actor: receipt.Party(aims.System), Name: "test.happened", Object: receipt.Object(aims.System)})
+	if err == nil {
+		_, err = w.ledger.Append(w.t.Context(), ledger.Entry{Kind: receipt.EventKind, Body: body})
+	}
+	return err
+}
+
+func (w *world) ok(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// files are registers as people write them.
+func (w *world) files(yaml string) record.Registers {
+	w.t.Helper()
+	r, err := record.ReadDir(fstest.MapFS{"registers.yaml": &fstest.MapFile{Data: []byte(yaml)}})
+	w.ok(err)
+	return r
+}
+
+// apply applies files as the whole on a base.
+func (w *world) apply(by string, base register.Base, yaml string) register.Plan {
+	w.t.Helper()
+	p, err := w.Apply(w.t.Context(), person(by), decision, base, w.files(yaml), true)
+	w.ok(err)
+	return p
+}
+
+func (w *world) state() record.State {
+	w.t.Helper()
+	s, err := w.At(w.t.Context(), time.Time{})
+	w.ok(err)
+	return s
+}
+
+func (w *world) base() register.Base {
+	w.t.Helper()
+	v, err := w.Version(w.t.Context())
+	w.ok(err)
+	return register.Base{Index: v}
+}
+
+// mark states something of the present version of a record.
+func (w *world) mark(by string, kind record.MarkKind, on, id string) (record.Mark, error) {
+	m := record.Mark{Kind: kind, On: on, ID: id}
+	if rec, ok := w.state().Registers.Get(on, id); ok && kind != record.Withdraw {
+		m.Digest = record.Digest(rec)
+	}
+	return w.Mark(w.t.Context(), person(by), nil, decision, m)
+}
+
+// sound checks that the tables are what the log says.
+func (w *world) sound() {
+	w.t.Helper()
+	v, err := w.Verify(w.t.Context())
+	w.ok(err)
+	if len(v.Differences) > 0 {
+		w.t.Errorf("the tables are not what the log says:\n%s", strings.Join(v.Differences, "\n"))
+	}
+}
+
+func refused(t testing.TB, err error, code aims.Code, parts ...string) {
+	t.Helper()
+	got, text := aims.Public(err)
+	if err == nil || got != code {
+		t.Errorf("it gives %v; expected %s", err, code)
+	}
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("the caller is told %q, without %q", text, part)
+		}
+	}
+}
+
+// organisation is a small one: rita owns the risk, carl directs, and nobody of
+// them wrote it.
+const organisation = `
+people: [{id: rita, name: Rita}, {id: carl, name: Carl}, {id: theo, name: Theo}, {id: ada, name: Ada}]
+roles: [{id: director, title: Director, top_management: true}, {id: clerk, title: Clerk}]
+assignments:
+  - {id: carl-director, role: director, person: carl, from: 2026-01-01}
+  - {id: theo-clerk, role: clerk, person: theo, from: 2026-01-01}
+risk_criteria:
+  - id: ours
+    process: We meet and look.
+    likelihood: [{level: 1, text: rare}, {level: 2, text: often}]
+    severity: [{level: 1, text: small}, {level: 2, text: large}]
+    accept_up_to: 2
+    assess_every_days: 365
+`
+
+func risks(titles ...string) string {
+	var b strings.Builder
+	b.WriteString(organisation + "risks:\n")
+	for i, title := range titles {
+		fmt.Fprintf(&b, "  - {id: r%d, title: %q, owner: rita}\n", i+1, title)
+	}
+	return b.String()
+}
