@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -75,6 +76,7 @@ func Handler(p Parts) http.Handler {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("aims management API", p.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/api/openapi", "", ""
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.CreateHooks = nil // they add links to schemas that are not served
 	config.Transformers = append(config.Transformers, reword)
 	config.RejectUnknownQueryParameters = true
@@ -99,6 +101,15 @@ func Handler(p Parts) http.Handler {
 	a.logView(h)
 	a.state(h)
 	return mux
+}
+
+// schemaName names a type in the description of the API, where names have no
+// package: the actor of a step is not the Actor that a request names.
+func schemaName(t reflect.Type, hint string) string {
+	if t == reflect.TypeFor[aims.Actor]() || t == reflect.TypeFor[*aims.Actor]() {
+		return "Party"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
 }
 
 // Credentials are the part that every request has.
