@@ -84,6 +84,7 @@ func Handler(p Parts) http.Handler {
 		"key": {Type: "http", Scheme: "bearer", Description: "a key of this installation, or an access token of its authorization server"},
 	}
 	config.Security = []map[string][]string{{"key": {}}}
+	config.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[aims.Actor](), reflect.TypeFor[Actor]()) // what records hold is described the same
 	h := humago.New(mux, config)
 	a.keys(h)
 	a.tools(h)
