@@ -56,6 +56,7 @@ var house = map[string]room{
 
 	"internal/evidence/soa":   {3.5, "the statement of applicability: decisions joined with risks, rules, evidence and approval; pure", nil},
 	"internal/evidence/oscal": {4, "what is known of a management system as NIST OSCAL files; pure", []string{"github.com/google/uuid"}},
+	"internal/evidence/own":   {3.5, "criteria that the organisation adds itself: CEL over its own records", []string{"github.com/google/cel-go"}},
 
 	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
 	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
