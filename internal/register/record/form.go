@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"io/fs"
 	"math"
 	"path"
 	"reflect"
@@ -120,8 +119,8 @@ func oneOf(words []string) string {
 }
 
 func (f former) attachment(a Attachment, at string) {
-	if name := path.Clean(a.File); a.File != "" && (path.IsAbs(name) || !fs.ValidPath(strings.TrimLeft(name, "./")) || strings.Contains(name, `\`)) {
-		f.report(join(at, "file"), "%.100q is no relative file name", a.File)
+	if path.IsAbs(a.File) || strings.Contains(a.File, `\`) {
+		f.report(join(at, "file"), "%.100q is not the name of a file relative to this one, with / between directories", a.File)
 	}
 	switch {
 	case a.Digest == "":

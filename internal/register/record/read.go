@@ -117,7 +117,7 @@ func (r *reader) kind(name string, doc *strict.Document, key string, value *yaml
 		for i, k := range kinds {
 			keys[i] = k.Key
 		}
-		doc.Wrong("", "no kind of record has the key %.100q%s", key, strict.Suggest(key, keys)+keysList(keys))
+		doc.Wrong(key, "no kind of record has this key%s; expected one of %s", strict.Suggest(key, keys), strings.Join(keys, ", "))
 		return
 	}
 	k := kinds[i]
@@ -136,8 +136,6 @@ func (r *reader) kind(name string, doc *strict.Document, key string, value *yaml
 		r.record(k, list.Elem().Index(i), place{name, fmt.Sprintf("%s[%d]", key, i), doc})
 	}
 }
-
-func keysList(keys []string) string { return "; expected one of " + strings.Join(keys, ", ") }
 
 // markdown reads a document. A file that does not begin with front matter is
 // none.

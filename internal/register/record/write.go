@@ -90,7 +90,7 @@ func valueNode(v reflect.Value) *yaml.Node {
 	case reflect.Int:
 		return plainNode(strconv.FormatInt(v.Int(), 10))
 	case reflect.Float64:
-		return plainNode(strconv.FormatFloat(v.Float(), 'g', -1, 64))
+		return plainNode(string(appendNumber(nil, v.Float())))
 	}
 	if date, ok := v.Interface().(Date); ok && date.valid() {
 		return plainNode(string(date))
