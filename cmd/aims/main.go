@@ -54,7 +54,10 @@ type cli struct {
 		Deny  approvalsDenyCmd  `cmd:"" help:"Deny a held call, or take a grant back that is not used yet."`
 		Wait  approvalsWaitCmd  `cmd:"" help:"Wait until a held call is granted (exit code 0), denied (4) or over (1)."`
 	} `cmd:"" help:"Calls that policy holds until people release them."`
-	Trust struct {
+	Nonconformity nonconformityCmds `cmd:"" help:"Nonconformities, opportunities and corrective actions."`
+	Incident      incidentCmds      `cmd:"" help:"Incidents: what happened, who is told, what follows."`
+	Concern       concernCmds       `cmd:"" help:"Concerns that people report, anonymously if they wish."`
+	Trust         struct {
 		Add    trustAddCmd    `cmd:"" help:"Trust a value as a sink of a kind, whoever names it."`
 		List   trustListCmd   `cmd:"" help:"List the trusted directory."`
 		Remove trustRemoveCmd `cmd:"" help:"Trust a value no longer."`
