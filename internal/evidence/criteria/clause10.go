@@ -77,15 +77,17 @@ func breachesAnswered(in *Input, n *Count) {
 
 // rehearsedSince says whether a later rehearsal showed what failed in an earlier one.
 func (in *Input) rehearsedSince(r observed.Rehearsal) bool {
+	failed := 0
 	for scenario, ok := range r.Scenario {
 		if ok {
 			continue
 		}
+		failed++
 		if !slices.ContainsFunc(in.Observed.Rehearsals, func(later observed.Rehearsal) bool { return later.At > r.At && later.Scenario[scenario] }) {
 			return false
 		}
 	}
-	return len(r.Scenario) > 0
+	return failed > 0
 }
 
 // finished are the nonconformities that were closed after actions.
