@@ -87,7 +87,7 @@ func take(c subject, o Options, s CaseStep) error {
 	h.Steps = append(h.Steps, s)
 	h.Due, h.Owner = "", ""
 	if d, ok := firstDuty(c.duties(o)); ok {
-		h.Due, h.Owner = dateOf(d.Due), d.Owner
+		h.Due, h.Owner = dateOf(d.Due.Add(-time.Microsecond)), d.Owner // the last day on which it is not overdue
 	}
 	return nil
 }
