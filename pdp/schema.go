@@ -70,11 +70,25 @@ func Methods() []string {
 	}
 }
 
+// DeployVerb is the action that puts an agent into operation. Its context has the
+// preconditions of that as well, context.gate.
+const DeployVerb = "agents/deploy"
+
+// Preconditions returns the names of what is known of an agent before it goes
+// into operation (ISO 42001 A.6.2.4, A.6.2.5), each a Bool of context.gate.
+// Which of them must hold is for policy to say.
+func Preconditions() []string {
+	return []string{
+		"documented", "owner_named", "overseer_named", "impact_assessment_approved", "impact_assessment_covers",
+		"risks_treated", "rehearsal_passed", "tools_pinned", "monitoring_planned", "acceptance_met",
+	}
+}
+
 // Verbs returns what people and programs do to the management system, each an
 // action in the group manage on the resource System.
 func Verbs() []string {
 	return []string{
-		"agents/change", "agents/read", "agents/resume", "agents/suspend",
+		"agents/change", DeployVerb, "agents/read", "agents/resume", "agents/suspend",
 		"approvals/deny", "approvals/grant", "approvals/read",
 		"concerns/handle", "concerns/open", "concerns/read", "concerns/report",
 		"incidents/close", "incidents/handle", "incidents/notify", "incidents/read", "incidents/reopen", "incidents/report",
@@ -86,7 +100,7 @@ func Verbs() []string {
 		"payloads/erase", "payloads/read",
 		"policy/activate", "policy/approve", "policy/check", "policy/mine", "policy/publish",
 		"policy/read", "policy/replay", "policy/rollback",
-		"receipts/read", "rehearsal/record", "servers/resume", "servers/stop", "sessions/read",
+		"receipts/read", "registers/apply", "registers/mark", "registers/read", "rehearsal/record", "servers/resume", "servers/stop", "sessions/read",
 		"tools/approve", "tools/forget", "tools/label", "trust/change", "trust/read",
 	}
 }
@@ -134,7 +148,7 @@ type Sinks = {
 };
 type Spending = { spent: decimal, after: decimal };
 type Approval = { id: String, roles: Set<String> };
-type Matter = { authors: Set<Person>, roles: Set<Role> };
+type Matter = { authors: Set<Person>, roles: Set<Role>, kind: String, mark: String };
 type Call = { name?: String, uri?: String };
 
 action "mcp_method";
@@ -168,11 +182,16 @@ func GenerateSchema(c Catalog) ([]byte, []Loss, error) {
 		return nil, nil, err
 	}
 	text := append([]byte(preamble), emptyGroups(spending)...)
+	text = appendGate(text)
 	for _, m := range Methods() {
 		text = appendMethod(text, m, methodGroup)
 	}
 	for _, v := range Verbs() {
-		text = appendAction(text, v, manageGroup, "System", "{ input: {}, session: Session, matter: Matter }")
+		context := "{ input: {}, session: Session, matter: Matter }"
+		if v == DeployVerb {
+			context = "{ input: {}, session: Session, matter: Matter, gate: Gate }"
+		}
+		text = appendAction(text, v, manageGroup, "System", context)
 	}
 	for _, m := range slices.Sorted(slices.Values(c.Extensions)) {
 		if m == "" || !nameable(m) {
@@ -307,6 +326,15 @@ func (c Catalog) spending() (spending, error) {
 	}
 	slices.Sort(s.names)
 	return s, nil
+}
+
+// appendGate declares the type of context.gate.
+func appendGate(dst []byte) []byte {
+	var facts []attribute
+	for _, name := range Preconditions() {
+		facts = append(facts, attribute{name, false})
+	}
+	return append(appendAttributes(append(dst, "type Gate = "...), facts, "Bool"), ";\n"...)
 }
 
 func appendMethod(dst []byte, method, group string) []byte {

@@ -58,6 +58,11 @@ type Matter struct {
 	Authors []aims.Actor
 	// Roles are those of which one is needed to decide about it.
 	Roles []string
+	// Kind is the kind of the record that it is, where it is one, and Mark what is
+	// to be stated of that, such as approve.
+	Kind, Mark string
+	// Gate are the preconditions that hold, for pdp.DeployVerb.
+	Gate map[string]bool
 }
 
 // toolSeparator stands between server and tool in a qualified name.

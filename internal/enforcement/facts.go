@@ -9,6 +9,7 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/session"
+	"aims/pdp"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -80,7 +81,11 @@ func (r *records) context(c Call, f *facts, granted *approval.Request) cedar.Rec
 		session := r.management.get([3]string{c.Session, c.Channel, c.Protocol}, func() cedar.Record {
 			return r.session(c, &session.Run{}, false)
 		})
-		return cedar.NewRecord(cedar.RecordMap{"input": f.args.input, "session": session, "matter": c.Matter.record()})
+		context := cedar.RecordMap{"input": f.args.input, "session": session, "matter": c.Matter.record()}
+		if c.Action == pdp.DeployVerb {
+			context["gate"] = c.Matter.gate()
+		}
+		return cedar.NewRecord(context)
 	}
 	context := cedar.RecordMap{"input": f.args.input, "session": r.session(c, f.run, f.uses.Established())}
 	if c.Tool != "" {
@@ -136,7 +141,18 @@ func (m Matter) record() cedar.Record {
 	for i, role := range m.Roles {
 		roles[i] = cedar.NewEntityUID("Role", cedar.String(role))
 	}
-	return cedar.NewRecord(cedar.RecordMap{"authors": cedar.NewSet(authors...), "roles": cedar.NewSet(roles...)})
+	return cedar.NewRecord(cedar.RecordMap{
+		"authors": cedar.NewSet(authors...), "roles": cedar.NewSet(roles...), "kind": cedar.String(m.Kind), "mark": cedar.String(m.Mark),
+	})
+}
+
+// gate is the preconditions as policies see them: what is not said to hold does not.
+func (m Matter) gate() cedar.Record {
+	facts := cedar.RecordMap{}
+	for _, name := range pdp.Preconditions() {
+		facts[cedar.String(name)] = cedar.Boolean(m.Gate[name])
+	}
+	return cedar.NewRecord(facts)
 }
 
 // cache keeps values by the facts that they are made of.

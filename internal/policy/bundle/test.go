@@ -53,6 +53,9 @@ type Request struct {
 	Budget   map[string]Spending `yaml:"budget"`
 	Approval *Approval           `yaml:"approval"`
 	Matter   Matter              `yaml:"matter"`
+	// Gate are preconditions of a deployment that do not hold: context.gate. The
+	// others do.
+	Gate Gate `yaml:"gate"`
 }
 
 // Session is what is known of the run: context.session.
@@ -127,10 +130,17 @@ type Approval struct {
 }
 
 // Matter is context.matter of what people do: who had a part in it, and the
-// roles of which one is needed.
+// roles of which one is needed; of a record its kind, and what is stated of it.
 type Matter struct {
 	Authors []string `yaml:"authors"`
 	Roles   []string `yaml:"roles"`
+	Kind    string   `yaml:"kind"`
+	Mark    string   `yaml:"mark"`
+}
+
+// Gate is context.gate. What is left out holds.
+type Gate struct {
+	Fails []string `yaml:"fails"`
 }
 
 func indexed(name string, i int) string { return fmt.Sprintf("%s[%d]", name, i) }

@@ -32,6 +32,13 @@ func (t *tester) request(r bundle.Request) (cedar.Request, cedar.EntityMap, erro
 		req.Resource = cedar.NewEntityUID("McpServer", cedar.String(server))
 	case slices.Contains(pdp.Verbs(), r.Action):
 		context["matter"] = matter(r.Matter)
+		if r.Action == pdp.DeployVerb {
+			gate, err := gate(r.Gate)
+			if err != nil {
+				return req, nil, err
+			}
+			context["gate"] = gate
+		}
 		req.Resource = cedar.NewEntityUID("System", cedar.String(aims.System.ID))
 	default:
 		req.Resource = cedar.NewEntityUID("McpServer", cedar.String(or(r.Server, "*")))
@@ -105,7 +112,24 @@ func matter(m bundle.Matter) cedar.Record {
 		}
 		return cedar.NewSet(values...)
 	}
-	return cedar.NewRecord(cedar.RecordMap{"authors": entities("Person", m.Authors), "roles": entities("Role", m.Roles)})
+	return cedar.NewRecord(cedar.RecordMap{
+		"authors": entities("Person", m.Authors), "roles": entities("Role", m.Roles), "kind": cedar.String(m.Kind), "mark": cedar.String(m.Mark),
+	})
+}
+
+// gate is the preconditions of a deployment, all but those that fail.
+func gate(g bundle.Gate) (cedar.Record, error) {
+	known := pdp.Preconditions()
+	for _, name := range g.Fails {
+		if !slices.Contains(known, name) {
+			return cedar.Record{}, fmt.Errorf("gate.fails: there is no precondition %q; expected some of %s", name, strings.Join(known, ", "))
+		}
+	}
+	facts := cedar.RecordMap{}
+	for _, name := range known {
+		facts[cedar.String(name)] = cedar.Boolean(!slices.Contains(g.Fails, name))
+	}
+	return cedar.NewRecord(facts), nil
 }
 
 // toolContext adds what is known of a call of a tool.
