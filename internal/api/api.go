@@ -27,6 +27,7 @@ import (
 	"aims/internal/policy"
 	"aims/internal/policy/bundle"
 	"aims/internal/policy/review"
+	"aims/internal/register"
 	"aims/internal/session"
 	"aims/receipt"
 )
@@ -40,6 +41,7 @@ type Parts struct {
 	Ledger     *ledger.Ledger
 	Approvals  *approval.Approvals
 	Corrective *corrective.Corrective
+	Register   *register.Register
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
@@ -58,6 +60,8 @@ type Parts struct {
 	Status func(context.Context) (Status, error)
 	// Source is the log as it is now.
 	Source func(context.Context) (receipt.Source, error)
+	// Origin is the name of the log.
+	Origin string
 	// Version is the program's.
 	Version string
 	Log     *slog.Logger
@@ -92,6 +96,7 @@ func Handler(p Parts) http.Handler {
 	a.nonconformities(h)
 	a.incidents(h)
 	a.concerns(h)
+	a.registers(h)
 	a.trust(h)
 	a.agents(h)
 	a.stops(h)

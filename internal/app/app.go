@@ -25,6 +25,7 @@ import (
 	"aims/internal/ledger"
 	"aims/internal/notify"
 	"aims/internal/policy"
+	"aims/internal/register"
 	"aims/internal/session"
 	"aims/internal/store"
 	"aims/receipt"
@@ -53,6 +54,7 @@ type App struct {
 	policies   *policy.Administration
 	approvals  *approval.Approvals
 	corrective *corrective.Corrective
+	register   *register.Register
 	held       *hold.Room // where calls wait for them
 	content    *content.Checker
 	notifier   *notify.Notifier

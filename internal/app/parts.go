@@ -23,6 +23,7 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
+	"aims/internal/register"
 	"aims/internal/session"
 	"aims/internal/store"
 	"aims/internal/store/postgres"
@@ -31,7 +32,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -130,6 +131,9 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 		Approvals: a.approvals, Content: a.content.Labels,
 	})
 	a.openCorrective()
+	if a.register, err = register.Open(ctx, a.db, a.ledger, register.Options{Log: a.log}); err != nil {
+		return err
+	}
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
 }
