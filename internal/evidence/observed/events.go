@@ -55,12 +55,15 @@ func applies(name string) func(*Facts, happening) {
 	if apply := named[name]; apply != nil {
 		return apply
 	}
-	kind, _, _ := strings.Cut(name, ".")
-	switch kind {
-	case "nonconformity", "incident", "concern":
+	if kind, _, _ := strings.Cut(name, "."); isCase(kind) {
 		return (*Facts).caseMoved
 	}
 	return nil
+}
+
+// isCase says whether a kind of object is that corrective action deals with.
+func isCase(kind string) bool {
+	return kind == "nonconformity" || kind == "incident" || kind == "concern"
 }
 
 // movesAgent says whether an event may change an agent's stage or registration.

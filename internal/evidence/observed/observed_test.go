@@ -291,3 +291,30 @@ func BenchmarkFoldPart(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/2000, "ns/entry")
 }
+
+// A corrective action is done when its own receipt says so, and effective when
+// the review found it so; a new plan replaces what was not done.
+func TestCorrectiveActions(t *testing.T) {
+	w := newWritten(t)
+	nc := receipt.Object{Type: "nonconformity", ID: "nc_1"}
+	step := func(event, state string, change map[string]any) {
+		w.event(anna, "nonconformity."+event, nc, map[string]any{"state": state, "grade": "major", "requirement": "8.3", "owner": "ben", "change": change})
+	}
+	step("raised", "raised", map[string]any{"evidence": []string{"rcp_x"}, "scope": map[string]any{"agents": []string{"billing"}}})
+	step("planned", "planned", map[string]any{"actions": []map[string]any{{"id": "a1", "owner": "ben", "due": "2026-12-01"}, {"id": "a2", "owner": "anna", "due": "2026-12-02"}}})
+	step("acted", "planned", map[string]any{"action": "a1"})
+	step("planned", "planned", map[string]any{"actions": []map[string]any{{"id": "a3", "owner": "ben", "due": "2027-01-01"}}})
+	step("implemented", "implemented", map[string]any{"action": "a3"})
+	step("verified", "verified", nil)
+	c := w.facts(3).Cases["nc_1"]
+	if len(c.Actions) != 2 || c.Actions[0].ID != "a1" || c.Actions[1].ID != "a3" || c.Actions[1].Implemented == 0 || c.Actions[1].Effective == 0 {
+		t.Errorf("the actions: %+v", c.Actions)
+	}
+	if c.Grade != "major" || c.Requirement != "8.3" || c.Closed != 0 || strings.Join(c.About, " ") != "rcp_x agent/billing" {
+		t.Errorf("the case: %+v", c)
+	}
+	step("closed", "closed", nil)
+	if c := w.facts().Cases["nc_1"]; c.Closed == 0 {
+		t.Errorf("the closed case: %+v", c)
+	}
+}
