@@ -91,6 +91,10 @@ type cli struct {
 			ToolHive  importToolHiveCmd  `cmd:"" name:"toolhive" help:"The authorization configuration of ToolHive."`
 		} `cmd:"" help:"Carry policies of other products over, with a report of what is lost."`
 	} `cmd:"" help:"Policies."`
+	Schema schemaCmd `cmd:"" help:"List the kinds of record of the management system, or print the JSON Schema of one."`
+	Import struct {
+		ISO27001 importISO27001Cmd `cmd:"" name:"iso27001" help:"What an organisation with ISO/IEC 27001 has: its statement of applicability and list of documents."`
+	} `cmd:"" help:"Carry records of other management systems over, with a report of what is lost."`
 	Receipts struct {
 		List  receiptsListCmd  `cmd:"" help:"List receipts, newest first."`
 		Show  receiptsShowCmd  `cmd:"" help:"Print one receipt with its outcome."`

@@ -80,7 +80,7 @@ func (c *checker) value(v reflect.Value, f field, at string, report reporter) {
 		}
 	case reflect.String:
 		s := v.String()
-		if f.past && c.at != "" && Date(s).valid() && Date(s) > c.at {
+		if f.past && c.at != "" && Date(s).Valid() && Date(s) > c.at {
 			report(at, "%s lies after %s, the day of this change; expected a day on which it had happened", s, c.at)
 		}
 		if f.ref != "" && s != "" {

@@ -54,7 +54,8 @@ var (
 	digestPattern   = regexp.MustCompile(digestForm)
 )
 
-func (d Date) valid() bool {
+// Valid says that it is a day of the calendar; empty is none.
+func (d Date) Valid() bool {
 	_, err := time.Parse(time.DateOnly, string(d))
 	return err == nil
 }
@@ -103,7 +104,7 @@ func (f former) object(v reflect.Value, at string) {
 			until = date
 		}
 	}
-	if from.valid() && until.valid() && until < from {
+	if from.Valid() && until.Valid() && until < from {
 		f.report(join(at, "until"), "%s lies before %s, where it begins", until, from)
 	}
 	if a, ok := v.Interface().(Attachment); ok {
@@ -188,7 +189,7 @@ func (f former) text(v reflect.Value, d field, at string) {
 		f.report(at, "holds a character that is not text; expected UTF-8 without control characters")
 		return
 	}
-	if date, ok := v.Interface().(Date); ok && !date.valid() {
+	if date, ok := v.Interface().(Date); ok && !date.Valid() {
 		f.report(at, "%.100q is no day; expected a form like 2026-11-23", s)
 		return
 	}

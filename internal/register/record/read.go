@@ -153,8 +153,9 @@ func (r *reader) markdown(name string, text []byte) {
 			return
 		}
 	}
-	// The line before it stands for the first ---, so that lines count right.
-	doc, root := strict.Parse(name, []byte(front))
+	// The empty line at its beginning stands for the first ---, so that lines
+	// count right.
+	doc, root := strict.Parse(name, []byte(front+"\n"))
 	k, _ := kindNamed("document")
 	rec := reflect.New(k.typ)
 	if root != nil && doc.Into(root, "", rec.Interface()) {

@@ -92,7 +92,7 @@ func valueNode(v reflect.Value) *yaml.Node {
 	case reflect.Float64:
 		return plainNode(string(appendNumber(nil, v.Float())))
 	}
-	if date, ok := v.Interface().(Date); ok && date.valid() {
+	if date, ok := v.Interface().(Date); ok && date.Valid() {
 		return plainNode(string(date))
 	}
 	return textNode(v.String())
