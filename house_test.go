@@ -96,6 +96,8 @@ var house = map[string]room{
 	"internal/rehearsal":          {7, "decides recorded runs again, without knowing what they were", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
+	"internal/evidence": {7, "joins registers and log to what is shown of the 70 requirements, and what is to be done first", nil},
+
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},
 
 	"internal/app": {9, "configuration → wiring → ordered start and stop", []string{"go.yaml.in/yaml/v3", "golang.org/x/mod", "filippo.io/torchwood"}},
