@@ -41,6 +41,8 @@ var house = map[string]room{
 
 	"internal/rehearsal/trajectory": {1, "the format of recorded agent runs: what a gateway could observe of them", nil},
 
+	"internal/progress": {1, "on a terminal, how far a long piece of work is", nil},
+
 	"internal/strict": {1, "one YAML document into one Go value, with the line of everything that is wrong", []string{"go.yaml.in/yaml/v3"}},
 
 	"internal/store":           {2, "a database and its transactions; knows no table", nil},
@@ -48,7 +50,7 @@ var house = map[string]room{
 	"internal/notify": {2, "tells people outside: webhook with signature and retry, mail, chat services",
 		[]string{"github.com/wneessen/go-mail", "github.com/nicholas-fedor/shoutrrr"}},
 
-	"internal/register/record":    {2, "documented information as typed records: schema, files, references, differences; pure", []string{"go.yaml.in/yaml/v3"}},
+	"internal/register/record": {2, "documented information as typed records: schema, files, references, differences; pure", []string{"go.yaml.in/yaml/v3"}},
 	"internal/register/carryover": {3, "what an organisation with ISO/IEC 27001 has, as records: proposals with their origin, never decisions",
 		[]string{"github.com/xuri/excelize/v2"}},
 	"internal/evidence/observed":  {2, "folds receipts into what they show of a management system at work; pure", nil},
