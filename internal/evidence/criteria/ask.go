@@ -133,7 +133,10 @@ func (in *Input) holding(a record.Assignment, on record.Date) bool {
 
 // roles are those that a person holds on a day.
 func (in *Input) roles(person string, on record.Date) []record.Role {
-	var list []record.Role
+	list, known := in.memory.roles[holder{person, on}]
+	if known {
+		return list
+	}
 	for _, a := range in.Registers.Registers.Assignments {
 		if a.Person != person || !in.holding(a, on) {
 			continue
@@ -142,6 +145,7 @@ func (in *Input) roles(person string, on record.Date) []record.Role {
 			list = append(list, r)
 		}
 	}
+	in.memory.roles[holder{person, on}] = list
 	return list
 }
 

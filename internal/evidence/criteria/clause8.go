@@ -121,7 +121,7 @@ func driftDisposed(in *Input, n *Count) {
 		switch {
 		case changed(p) && d.open == 0:
 			d.open = p.At
-		case !changed(p) && d.open != 0:
+		case d.open != 0 && (p.Event == "approved" || p.Event == "forgotten"):
 			if in.during(p.At) {
 				d.worst = max(d.worst, p.At-d.open)
 			}
@@ -138,7 +138,7 @@ func driftDisposed(in *Input, n *Count) {
 			n.Look(d.worst <= limit*24*3600*1_000_000, "tool/"+id, "was looked at only after more than %d days", limit)
 		}
 	}
-	n.note("The limit of %d days is the product's own.", limit)
+	n.note("A tool that its server takes away still waits for a person, since it may come back; the limit of %d days is the product's own.", limit)
 }
 
 func decisionsRecomputed(in *Input, n *Count) {
@@ -186,7 +186,7 @@ func risksAfterChange(in *Input, n *Count) {
 		assessed := in.newestRisk(n, a.ID)
 		in.look(n, "agent", a.ID, assessed != "" && assessed >= last, "has no risk assessment after %s changed on %s", what, last)
 	}
-	n.note("Seen are recorded changes and changed definitions of tools; a model that its provider changes under the same name cannot be seen.")
+	n.note("Seen are recorded changes, changed definitions of tools and new tools that were quarantined; a model that its provider changes under the same name cannot be seen.")
 }
 
 func treatmentsInTime(in *Input, n *Count) {

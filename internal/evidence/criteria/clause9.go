@@ -3,6 +3,7 @@ package criteria
 import (
 	"slices"
 
+	"aims/internal/evidence/observed"
 	"aims/internal/register/record"
 	"aims/iso42001"
 )
@@ -85,8 +86,8 @@ func alertsAnswered(in *Input, n *Count) {
 		if !ok {
 			continue
 		}
-		answered := within(v, m.AtLeast, m.AtMost) || in.answered("monitoring/"+m.ID, m.Measure)
-		in.look(n, "monitoring", m.ID, answered, "is at %.4g, not as expected, and no nonconformity or incident is about it", v)
+		answered := within(v, m.AtLeast, m.AtMost) || in.raised("9.1")
+		in.look(n, "monitoring", m.ID, answered, "is at %.4g, not as expected, and no nonconformity of the period is about 9.1", v)
 	}
 	const limit = 3
 	for _, c := range in.cases("incident") {
@@ -104,7 +105,15 @@ func alertsAnswered(in *Input, n *Count) {
 		waits := first == 0 && late < in.today()
 		n.Look(!waits && (first == 0 || dayOf(first) <= late), "incident/"+c.ID, "was reported on %s and not answered within %d days", dayOf(c.Opened), limit)
 	}
-	n.note("Alerts are what measures outside their expectation and incidents raise; the limit of %d days is the product's own.", limit)
+	n.note("Alerts are measures outside their expectation and incidents; which measure a nonconformity about 9.1 means cannot be seen. The limit of %d days is the product's own.", limit)
+}
+
+// raised says whether a nonconformity or an opportunity about a requirement was
+// raised in the period.
+func (in *Input) raised(requirement string) bool {
+	return slices.ContainsFunc(in.cases("nonconformity"), func(c observed.Case) bool {
+		return c.Requirement == requirement && in.during(c.Opened)
+	})
 }
 
 // kept are the clause requirements and the controls that are not left out.

@@ -239,6 +239,7 @@ func operationFaults() []fault {
 		{"8.1/2", NotMet, "policy/set2", "before it was put in force", func(w *world) { w.o.Policies["sha256:set2"].First = at("2026-09-04") }},
 		{"8.1/2", NotMet, "policy/set2", "without an approval", func(w *world) { w.o.Policies["sha256:set2"].Approved = 0 }},
 		{"8.1/3", NotMet, "tool/crm___reply", "nobody has looked", func(w *world) { w.o.Pins = w.o.Pins[:2] }},
+		{"8.1/3", NotMet, "tool/crm___reply", "nobody has looked", func(w *world) { w.o.Pins[2].Event = "removed" }},
 		{"8.1/3", NotMet, "tool/crm___reply", "only after", func(w *world) { w.o.Pins[2].At = at("2026-09-20") }},
 		{"8.1/4", NotMet, "audit/ia-1", "found 3 exceptions", func(w *world) { w.o.Tests[2].Exceptions = 3 }},
 		{"8.1/4", Unavailable, "", "erased before an audit", func(w *world) { w.o.Tests = w.o.Tests[:2]; erase(w, 41_000, "2026-11-20") }},
@@ -277,7 +278,7 @@ func evaluationFaults() []fault {
 		{"9.1/3", NotMet, "monitoring/denied", "not as expected", func(w *world) { w.Monitoring[0].AtMost = num(0.01) }},
 		{"9.1/3", Met, "", "answered by a nonconformity", func(w *world) {
 			w.Monitoring[0].AtMost = num(0.01)
-			w.o.Cases["nc-1"].About = []string{"monitoring/denied"}
+			w.o.Cases["nc-1"].Requirement = "9.1"
 		}},
 		{"9.1/3", NotMet, "incident/inc-1", "not answered within 3 days", func(w *world) { w.o.Cases["inc-1"].Events["assessed"] = at("2026-10-09") }},
 		{"9.1/3", NotMet, "incident/inc-1", "not answered within 3 days", func(w *world) { delete(w.o.Cases["inc-1"].Events, "assessed") }},

@@ -25,13 +25,9 @@ func Evaluate(given *Input) ([]Status, error) {
 	if err := in.unknown(); err != nil {
 		return nil, err
 	}
-	by := map[string][]Criterion{}
-	for _, c := range All() {
-		by[c.Requirement] = append(by[c.Requirement], c)
-	}
 	var list []Status
 	for _, r := range iso42001.Requirements() {
-		list = append(list, in.status(r, by[r.ID]))
+		list = append(list, in.status(r))
 	}
 	return list, nil
 }
@@ -42,33 +38,18 @@ func (in *Input) prepare() *Input {
 	if out.Observed == nil {
 		out.Observed = &observed.Facts{}
 	}
-	out.memory = &memory{map[string][]Result{}, map[record.Key]answer{}, map[string]map[string]record.Mark{}}
+	out.memory = remember()
 	return &out
 }
 
-// shows says whether a criterion of another requirement is met.
-func (in *Input) shows(requirement string) bool {
-	results, known := in.memory.results[requirement]
-	if !known {
-		for _, c := range All() {
-			if c.Requirement == requirement && !c.Joins {
-				r, _ := c.run(in)
-				results = append(results, r)
-			}
-		}
-		in.memory.results[requirement] = results
-	}
-	return slices.ContainsFunc(results, func(r Result) bool { return r.Outcome == Met })
-}
-
-func (in *Input) status(r iso42001.Requirement, criteria []Criterion) Status {
+func (in *Input) status(r iso42001.Requirement) Status {
 	s := Status{ID: r.ID, Title: r.DisplayTitle, Area: r.Area, Ceiling: string(r.Ceiling), NotShown: r.NotShownByMachine, Reasons: []string{}, Results: []Result{}}
 	if o, ok := get(in.Registers.Registers.Owners, r.ID); ok {
 		s.Owner, s.Due = o.Owner, string(o.Due)
 	}
 	since, flows := int64(0), false
-	for _, c := range criteria {
-		result, n := c.run(in)
+	for _, c := range in.memory.criteria[r.ID] {
+		result, n := in.run(c)
 		s.Results = append(s.Results, result)
 		since, flows = max(since, n.changed), flows || n.flows
 	}
