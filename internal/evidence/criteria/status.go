@@ -168,6 +168,21 @@ func (in *Input) unknown() error {
 	for _, t := range r.Treatments {
 		check("treatment/"+t.ID, t.Controls...)
 	}
+	areas := func(on string, ids []string) {
+		for _, id := range ids {
+			if !slices.ContainsFunc(iso42001.Requirements(), func(q iso42001.Requirement) bool { return covers([]string{id}, q.ID) }) {
+				check(on, id)
+			}
+		}
+	}
+	for _, a := range r.Audits {
+		areas("audit/"+a.ID, a.Requirements)
+	}
+	for _, p := range r.AuditProgrammes {
+		for _, a := range p.Audits {
+			areas("audit_programme/"+p.ID, a.Requirements)
+		}
+	}
 	for _, o := range in.Own {
 		check("own criterion "+o.Criterion, o.Requirement)
 	}

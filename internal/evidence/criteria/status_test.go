@@ -195,6 +195,8 @@ func TestUnknownIDsAreRefused(t *testing.T) {
 		"risk/leak":             func(w *world) { w.Risks[1].Controls = []string{"A.11.1"} },
 		"treatment/hold":        func(w *world) { w.Treatments[0].Controls = []string{"9.2"} },
 		"own_criterion/mine":    func(w *world) { w.OwnCriteria = []record.OwnCriterion{{Base: base("mine", ""), Requirement: "11.1"}} },
+		"audit/ia-1":            func(w *world) { w.Audits[0].Requirements = []string{"A.66"} },
+		"audit_programme/2026":  func(w *world) { w.AuditProgrammes[0].Audits[0].Requirements = []string{"12"} },
 		"the mark of olga":      func(w *world) { attest(w, "A.1", "") },
 	} {
 		w := company()
