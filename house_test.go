@@ -58,6 +58,8 @@ var house = map[string]room{
 	"internal/evidence/framework": {3, "what other frameworks find among the evidence, and what of the EU AI Act applies to a system; pure", nil},
 	"internal/evidence/criteria":  {3, "what the records show towards each of the 70 requirements; pure", nil},
 
+	"internal/lifecycle/gate": {3.2, "which preconditions of an agent's deployment hold, what of it lies beyond what was assessed; pure", nil},
+
 	"internal/evidence/soa":   {3.5, "the statement of applicability: decisions joined with risks, rules, evidence and approval; pure", nil},
 	"internal/evidence/oscal": {4, "what is known of a management system as NIST OSCAL files; pure", []string{"github.com/google/uuid"}},
 	"internal/evidence/own":   {3.5, "criteria that the organisation adds itself: CEL over its own records", []string{"github.com/google/cel-go"}},
@@ -86,6 +88,8 @@ var house = map[string]room{
 
 	"internal/hindsight":   {6, "judges policies by recorded calls: replay, coverage, least privilege", []string{"github.com/cedar-policy/cedar-go"}},
 	"internal/enforcement": {6, "one function for agents and people: facts → decision → receipt", []string{"github.com/cedar-policy/cedar-go"}},
+
+	"internal/lifecycle": {6.2, "an agent goes into operation through a gate; what leaves its bounds reopens their assessment", nil},
 
 	"internal/gateway/envelope":  {6.5, "the envelope of an MCP message: decoded once, bytes kept", []string{"github.com/go-json-experiment/json"}},
 	"internal/gateway/statement": {6.6, "what a caller says of its run, read the same way at every enforcement point", nil},

@@ -3,6 +3,7 @@ package observed
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -48,7 +49,7 @@ func (f *Facts) addSeen(p *Part) {
 	for id, seen := range p.agents {
 		to := f.Agents[id]
 		if to == nil {
-			to = &Agent{First: seen.First, FirstReceipt: seen.FirstReceipt, Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}}
+			to = &Agent{First: seen.First, FirstReceipt: seen.FirstReceipt, Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}}
 			f.Agents[id] = to
 		}
 		to.Last, to.Receipt = seen.Last, string(seen.receipt)
@@ -56,6 +57,8 @@ func (f *Facts) addSeen(p *Part) {
 		sum(to.Tools, seen.Tools)
 		sum(to.Purposes, seen.Purposes)
 		sum(to.Servers, seen.Servers)
+		maps.Copy(to.ToolLast, seen.ToolLast) // the part is newer than the facts
+		maps.Copy(to.PurposeLast, seen.PurposeLast)
 	}
 	for id, seen := range p.tools {
 		to := f.Tools[id]

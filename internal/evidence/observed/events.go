@@ -16,37 +16,38 @@ const personType = "person"
 
 // named are the events that leave something in the facts.
 var named = map[string]func(*Facts, happening){
-	"policy.published":   (*Facts).published,
-	"policy.approved":    (*Facts).policyApproved,
-	"policy.activated":   (*Facts).activated,
-	"policy.rolled_back": (*Facts).activated,
-	"tool.pinned":        (*Facts).pinChanged,
-	"tool.approved":      (*Facts).pinChanged,
-	"tool.changed":       (*Facts).pinChanged,
-	"tool.quarantined":   (*Facts).pinChanged,
-	"tool.removed":       (*Facts).pinChanged,
-	"tool.returned":      (*Facts).pinChanged,
-	"tool.forgotten":     (*Facts).pinChanged,
-	"agent.registered":   (*Facts).agentChanged,
-	"agent.changed":      (*Facts).agentChanged,
-	"agent.suspended":    (*Facts).stopped,
-	"agent.resumed":      (*Facts).stopped,
-	"server.stopped":     (*Facts).stopped,
-	"server.resumed":     (*Facts).stopped,
-	"approval.requested": (*Facts).approvalMoved,
-	"approval.granted":   (*Facts).approvalMoved,
-	"approval.denied":    (*Facts).approvalMoved,
-	"approval.used":      (*Facts).approvalMoved,
-	"approval.expired":   (*Facts).approvalMoved,
-	"approval.void":      (*Facts).approvalMoved,
-	"gate.evaluated":     (*Facts).gateEvaluated,
-	"rehearsal.recorded": (*Facts).rehearsed,
-	"system.started":     func(f *Facts, h happening) { f.Starts = append(f.Starts, *h.plain()) },
-	receipt.ErasedEvent:  (*Facts).erased,
-	"actor.roles":        (*Facts).rolesChanged,
-	"key.created":        (*Facts).keyCreated,
-	"review.frozen":      func(f *Facts, h happening) { f.Frozen[h.event.Object.ID] = h.plain() },
-	"audit.tested":       (*Facts).audited,
+	"policy.published":    (*Facts).published,
+	"policy.approved":     (*Facts).policyApproved,
+	"policy.activated":    (*Facts).activated,
+	"policy.rolled_back":  (*Facts).activated,
+	"tool.pinned":         (*Facts).pinChanged,
+	"tool.approved":       (*Facts).pinChanged,
+	"tool.changed":        (*Facts).pinChanged,
+	"tool.quarantined":    (*Facts).pinChanged,
+	"tool.removed":        (*Facts).pinChanged,
+	"tool.returned":       (*Facts).pinChanged,
+	"tool.forgotten":      (*Facts).pinChanged,
+	"agent.registered":    (*Facts).agentChanged,
+	"agent.changed":       (*Facts).agentChanged,
+	"agent.suspended":     (*Facts).stopped,
+	"agent.resumed":       (*Facts).stopped,
+	"server.stopped":      (*Facts).stopped,
+	"server.resumed":      (*Facts).stopped,
+	"approval.requested":  (*Facts).approvalMoved,
+	"approval.granted":    (*Facts).approvalMoved,
+	"approval.denied":     (*Facts).approvalMoved,
+	"approval.used":       (*Facts).approvalMoved,
+	"approval.expired":    (*Facts).approvalMoved,
+	"approval.void":       (*Facts).approvalMoved,
+	"gate.evaluated":      (*Facts).gateEvaluated,
+	"assessment.reopened": (*Facts).reopened,
+	"rehearsal.recorded":  (*Facts).rehearsed,
+	"system.started":      func(f *Facts, h happening) { f.Starts = append(f.Starts, *h.plain()) },
+	receipt.ErasedEvent:   (*Facts).erased,
+	"actor.roles":         (*Facts).rolesChanged,
+	"key.created":         (*Facts).keyCreated,
+	"review.frozen":       func(f *Facts, h happening) { f.Frozen[h.event.Object.ID] = h.plain() },
+	"audit.tested":        (*Facts).audited,
 }
 
 // applies is what an event of a name does to the facts; nil when it leaves
@@ -262,6 +263,15 @@ func (f *Facts) gateEvaluated(h happening) {
 	f.Gates = append(f.Gates, Gate{
 		Agent: h.event.Object.ID, To: d.To, Version: d.Version, By: h.by(), Receipt: h.event.ID, Passed: d.Passed, Failed: d.Failed, At: h.at,
 	})
+}
+
+func (f *Facts) reopened(h happening) {
+	var d struct {
+		Agent string `json:"agent"`
+		Cause string `json:"cause"`
+	}
+	h.detail(&d)
+	f.Reopened = append(f.Reopened, Reopening{Event: *h.plain(), Agent: d.Agent, Cause: d.Cause})
 }
 
 func (f *Facts) rehearsed(h happening) {

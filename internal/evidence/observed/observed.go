@@ -39,11 +39,13 @@ type Facts struct {
 	Activations []Activation
 	Approvals   map[string]*Approval // by id
 	Gates       []Gate
-	Rehearsals  []Rehearsal
-	Stops       []Stop
-	Starts      []Event // the installation started
-	Erasures    []Erasure
-	Roles       []RoleChange
+	// Reopened are the events that reopened impact assessments.
+	Reopened   []Reopening
+	Rehearsals []Rehearsal
+	Stops      []Stop
+	Starts     []Event // the installation started
+	Erasures   []Erasure
+	Roles      []RoleChange
 	// Cases are nonconformities, incidents and concerns as their events left
 	// them, by id.
 	Cases map[string]*Case
@@ -85,6 +87,8 @@ type Agent struct {
 	FirstReceipt           string
 	Tools                  map[string]uint64 // server___tool → allowed calls
 	Purposes               map[string]uint64 // declared purpose → decisions; "" for none
+	ToolLast               map[string]int64  // server___tool → time of the newest allowed call
+	PurposeLast            map[string]int64  // declared purpose → time of the newest decision
 	Servers                map[string]uint64
 	AllowedWithoutDeployed uint64 // allowed while its stage was known and not deployed
 }
@@ -194,6 +198,14 @@ type Gate struct {
 	// Failed are the preconditions that did not hold.
 	Failed []string
 	At     int64
+}
+
+// Reopening is an impact assessment that is due again (assessment.reopened): On is
+// its id, Digest the version that it was.
+type Reopening struct {
+	Event
+	// Agent went beyond its bounds with Cause, such as "tool payments___refund".
+	Agent, Cause string
 }
 
 // Rehearsal is a run of the threat model that was recorded.

@@ -233,7 +233,7 @@ func (p *Part) foldAgent(at int64, d *decision) {
 	}
 	a := p.agents[string(d.actorID)]
 	if a == nil {
-		a = &agentSeen{Agent: Agent{First: at, FirstReceipt: string(d.id), Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}}}
+		a = &agentSeen{Agent: Agent{First: at, FirstReceipt: string(d.id), Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}}}
 		p.agents[string(d.actorID)] = a
 	}
 	c := p.calls[string(d.actorID)]
@@ -244,6 +244,7 @@ func (p *Part) foldAgent(at int64, d *decision) {
 	count(d, &a.Allowed, &a.Denied, &a.Held)
 	a.Last, a.receipt = at, d.id
 	a.Purposes[string(d.purpose)]++
+	a.PurposeLast[string(d.purpose)] = at
 	if string(d.resourceType) == "McpServer" {
 		a.Servers[string(d.resourceID)]++
 	}
@@ -251,6 +252,7 @@ func (p *Part) foldAgent(at int64, d *decision) {
 		c.allowed++
 		if isTool(d.action) {
 			a.Tools[string(d.action)]++
+			a.ToolLast[string(d.action)] = at
 		}
 	}
 	if n := len(c.days) - 1; n < 0 || c.days[n].day != dayOf(at) {
