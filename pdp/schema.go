@@ -90,7 +90,7 @@ func Verbs() []string {
 	return []string{
 		"agents/change", DeployVerb, "agents/read", "agents/resume", "agents/suspend",
 		"approvals/deny", "approvals/grant", "approvals/read",
-		"concerns/handle", "concerns/open", "concerns/read", "concerns/report",
+		"concerns/handle", "concerns/open", "concerns/read", "concerns/report", "evidence/read",
 		"incidents/close", "incidents/handle", "incidents/notify", "incidents/read", "incidents/reopen", "incidents/report",
 		"inventory/read",
 		"keys/create", "keys/read", "keys/revoke", "log/entries",

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"reflect"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"aims/internal/approval"
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
+	"aims/internal/evidence"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -42,6 +44,7 @@ type Parts struct {
 	Approvals  *approval.Approvals
 	Corrective *corrective.Corrective
 	Register   *register.Register
+	Evidence   *evidence.Service
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
@@ -97,6 +100,7 @@ func Handler(p Parts) http.Handler {
 	a.incidents(h)
 	a.concerns(h)
 	a.registers(h)
+	a.evidenceView(h)
 	a.trust(h)
 	a.agents(h)
 	a.stops(h)
@@ -110,12 +114,18 @@ func Handler(p Parts) http.Handler {
 }
 
 // schemaName names a type in the description of the API, where names have no
-// package: the actor of a step is not the Actor that a request names.
+// package: one of another package has that in its name, because two packages
+// may have a word in common.
 func schemaName(t reflect.Type, hint string) string {
-	if t == reflect.TypeFor[aims.Actor]() || t == reflect.TypeFor[*aims.Actor]() {
-		return "Party"
+	of := t
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
 	}
-	return huma.DefaultSchemaNamer(t, hint)
+	name := huma.DefaultSchemaNamer(t, hint)
+	if home := path.Base(of.PkgPath()); of.Name() != "" && of.PkgPath() != "" && home != "api" {
+		return strings.ToUpper(home[:1]) + home[1:] + name
+	}
+	return name
 }
 
 // Credentials are the part that every request has.

@@ -18,6 +18,7 @@ import (
 	"aims/internal/content"
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
+	"aims/internal/evidence"
 	"aims/internal/gateway"
 	"aims/internal/gateway/hold"
 	"aims/internal/identity"
@@ -55,6 +56,7 @@ type App struct {
 	approvals  *approval.Approvals
 	corrective *corrective.Corrective
 	register   *register.Register
+	evidence   *evidence.Service
 	held       *hold.Room // where calls wait for them
 	content    *content.Checker
 	notifier   *notify.Notifier

@@ -17,6 +17,7 @@ import (
 	"aims/internal/content"
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
+	"aims/internal/evidence"
 	"aims/internal/gateway"
 	"aims/internal/gateway/upstream"
 	"aims/internal/identity"
@@ -32,7 +33,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema(), evidence.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -134,6 +135,7 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	if a.register, err = register.Open(ctx, a.db, a.ledger, register.Options{Log: a.log}); err != nil {
 		return err
 	}
+	a.evidence = evidence.New(evidence.Parts{DB: a.db, Ledger: a.ledger, Register: a.register, Now: a.now, Log: a.log})
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
 }
