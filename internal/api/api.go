@@ -22,7 +22,6 @@ import (
 	"aims/internal/approval"
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
-	"aims/internal/evidence"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -44,7 +43,6 @@ type Parts struct {
 	Approvals  *approval.Approvals
 	Corrective *corrective.Corrective
 	Register   *register.Register
-	Evidence   *evidence.Service
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
@@ -100,7 +98,6 @@ func Handler(p Parts) http.Handler {
 	a.incidents(h)
 	a.concerns(h)
 	a.registers(h)
-	a.evidenceView(h)
 	a.trust(h)
 	a.agents(h)
 	a.stops(h)
