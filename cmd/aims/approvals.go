@@ -115,23 +115,25 @@ type approvalsGrantCmd struct {
 	server
 	ID   string `arg:"" name:"approval" help:"Id of the approval (apr_…)."`
 	Note string `name:"note" help:"Why; kept beside the log."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *approvalsGrantCmd) Run(ctx context.Context, std streams) error {
-	return c.vote(ctx, std, c.ID, "grant", c.Note)
+	return c.vote(ctx, std, c.ID, "grant", c.Note, c.JSON)
 }
 
 type approvalsDenyCmd struct {
 	server
 	ID   string `arg:"" name:"approval" help:"Id of the approval (apr_…)."`
 	Note string `name:"note" help:"Why; kept beside the log."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *approvalsDenyCmd) Run(ctx context.Context, std streams) error {
-	return c.vote(ctx, std, c.ID, "deny", c.Note)
+	return c.vote(ctx, std, c.ID, "deny", c.Note, c.JSON)
 }
 
-func (s server) vote(ctx context.Context, std streams, id, verdict, note string) error {
+func (s server) vote(ctx context.Context, std streams, id, verdict, note string, asJSON bool) error {
 	client, err := s.client()
 	if err != nil {
 		return err
@@ -144,13 +146,13 @@ func (s server) vote(ctx context.Context, std streams, id, verdict, note string)
 	if len(r.Remaining) > 0 {
 		text += "; still needed: " + needs(r)
 	}
-	_, err = fmt.Fprintln(std.out, text)
-	return err
+	return answer(std.out, asJSON, r, text)
 }
 
 type approvalsWaitCmd struct {
 	server
 	ID      string        `arg:"" name:"approval" help:"Id of the approval (apr_…)."`
+	JSON    bool          `name:"json" help:"Print JSON, of an approval that is granted, denied or over."`
 	Timeout time.Duration `name:"timeout" help:"Give up after this time; without it, when the approval expires."`
 }
 
@@ -173,10 +175,18 @@ func (c *approvalsWaitCmd) Run(ctx context.Context, std streams) error {
 		} else if err != nil {
 			return err
 		}
+		if r.State != "pending" && c.JSON {
+			if err := printJSON(std.out, r); err != nil {
+				return err
+			}
+		}
 		switch r.State {
 		case "pending":
 			continue
 		case "granted", "used":
+			if c.JSON {
+				return nil
+			}
 			_, err := fmt.Fprintln(std.out, r.ID+" is "+r.State)
 			return err
 		case "denied":

@@ -92,7 +92,8 @@ func instant(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z")
 
 type keysRevokeCmd struct {
 	server
-	ID string `arg:"" name:"key" help:"Id of the key (key_…)."`
+	ID   string `arg:"" name:"key" help:"Id of the key (key_…)."`
+	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *keysRevokeCmd) Run(ctx context.Context, std streams) error {
@@ -103,6 +104,5 @@ func (c *keysRevokeCmd) Run(ctx context.Context, std streams) error {
 	if err := client.Do(ctx, http.MethodPost, "/api/v1/keys/"+url.PathEscape(c.ID)+"/revoke", nil, nil); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(std.out, c.ID+" is revoked")
-	return err
+	return answer(std.out, c.JSON, map[string]string{"key": c.ID, "state": "revoked"}, c.ID+" is revoked")
 }

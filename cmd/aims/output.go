@@ -44,6 +44,15 @@ func (t *table) print(w io.Writer) error {
 	return nil
 }
 
+// answer prints what a command did: as a sentence, or as a value for programs.
+func answer(w io.Writer, asJSON bool, v any, sentence string) error {
+	if asJSON {
+		return printJSON(w, v)
+	}
+	_, err := fmt.Fprintln(w, sentence)
+	return err
+}
+
 // printJSON prints a value for programs.
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

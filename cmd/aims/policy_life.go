@@ -53,6 +53,7 @@ func (c *policyPublishCmd) Run(ctx context.Context, std streams) error {
 type policyApproveCmd struct {
 	server
 	Digest string `arg:"" help:"Digest of the published bundle that you have looked at."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *policyApproveCmd) Run(ctx context.Context, std streams) error {
@@ -64,14 +65,15 @@ func (c *policyApproveCmd) Run(ctx context.Context, std streams) error {
 	if err := client.Do(ctx, http.MethodPost, "/api/v1/policy/approve", api.PolicyDigest{Digest: c.Digest}, &done); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "approved %s [%s]\n", c.Digest, done.Receipt)
-	return err
+	return answer(std.out, c.JSON, map[string]string{"digest": c.Digest, "state": "approved", "receipt": done.Receipt},
+		fmt.Sprintf("approved %s [%s]", c.Digest, done.Receipt))
 }
 
 type policyShadowCmd struct {
 	server
 	Digest string `arg:"" optional:"" help:"Digest of a published bundle to try beside the active one."`
 	Off    bool   `name:"off" help:"Try none any more."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *policyShadowCmd) Run(ctx context.Context, std streams) error {
@@ -89,8 +91,7 @@ func (c *policyShadowCmd) Run(ctx context.Context, std streams) error {
 	if !c.Off {
 		text = "the policies are tried beside the active ones, without effect"
 	}
-	_, err = fmt.Fprintln(std.out, text)
-	return err
+	return answer(std.out, c.JSON, map[string]string{"candidate": c.Digest}, text)
 }
 
 type policyListCmd struct {

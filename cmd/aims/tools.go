@@ -220,6 +220,7 @@ func (c *toolsLabelCmd) Run(ctx context.Context, std streams) error {
 
 type toolsForgetCmd struct {
 	server
+	JSON   bool   `name:"json" help:"Print JSON."`
 	Server string `arg:"" help:"Name of the server."`
 	Tool   string `arg:"" help:"Name of the tool."`
 }
@@ -233,6 +234,6 @@ func (c *toolsForgetCmd) Run(ctx context.Context, std streams) error {
 	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/forget", ask, nil); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "%s %s is forgotten; if the server lists it again, it is new\n", c.Server, c.Tool)
-	return err
+	return answer(std.out, c.JSON, map[string]string{"server": c.Server, "tool": c.Tool, "state": "forgotten"},
+		fmt.Sprintf("%s %s is forgotten; if the server lists it again, it is new", c.Server, c.Tool))
 }

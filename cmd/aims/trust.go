@@ -17,23 +17,25 @@ type trustAddCmd struct {
 	Kind  string `arg:"" help:"Kind of sink: account, credential, path, recipient, repository or url."`
 	Value string `arg:"" help:"The value, as calls have it."`
 	Note  string `name:"note" help:"Why."`
+	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *trustAddCmd) Run(ctx context.Context, std streams) error {
-	return changeTrust(ctx, c.server, "/api/v1/trust", api.TrustValue{Kind: c.Kind, Value: c.Value, Note: c.Note}, std, "is trusted")
+	return changeTrust(ctx, c.server, "/api/v1/trust", api.TrustValue{Kind: c.Kind, Value: c.Value, Note: c.Note}, std, c.JSON, "is trusted")
 }
 
 type trustRemoveCmd struct {
 	server
 	Kind  string `arg:"" help:"Kind of sink."`
 	Value string `arg:"" help:"The value."`
+	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *trustRemoveCmd) Run(ctx context.Context, std streams) error {
-	return changeTrust(ctx, c.server, "/api/v1/trust/remove", api.TrustValue{Kind: c.Kind, Value: c.Value}, std, "is trusted no longer")
+	return changeTrust(ctx, c.server, "/api/v1/trust/remove", api.TrustValue{Kind: c.Kind, Value: c.Value}, std, c.JSON, "is trusted no longer")
 }
 
-func changeTrust(ctx context.Context, s server, path string, v api.TrustValue, std streams, done string) error {
+func changeTrust(ctx context.Context, s server, path string, v api.TrustValue, std streams, asJSON bool, done string) error {
 	client, err := s.client()
 	if err != nil {
 		return err
@@ -41,8 +43,7 @@ func changeTrust(ctx context.Context, s server, path string, v api.TrustValue, s
 	if err := client.Do(ctx, http.MethodPost, path, v, nil); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "%s %s %s\n", v.Kind, approval.Visible(v.Value), done)
-	return err
+	return answer(std.out, asJSON, v, fmt.Sprintf("%s %s %s", v.Kind, approval.Visible(v.Value), done))
 }
 
 type trustListCmd struct {

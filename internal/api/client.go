@@ -126,7 +126,11 @@ func (c *Client) refused(res *http.Response) error {
 		sentence += fmt.Sprintf("; %s: %s", e.Location, e.Message)
 	}
 	for _, r := range p.Reasons {
-		if r.Text != "" {
+		switch {
+		case r.Text == "":
+		case strings.Contains(sentence, r.Text): // policy's own words are the detail already
+			sentence += fmt.Sprintf(" (%s)", r.Policy)
+		default:
 			sentence += fmt.Sprintf("; %s (%s)", r.Text, r.Policy)
 		}
 	}
