@@ -22,6 +22,7 @@ import (
 	"aims/internal/approval"
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
+	"aims/internal/evidence"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -43,6 +44,7 @@ type Parts struct {
 	Approvals  *approval.Approvals
 	Corrective *corrective.Corrective
 	Register   *register.Register
+	Evidence   *evidence.Service
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
@@ -98,6 +100,7 @@ func Handler(p Parts) http.Handler {
 	a.incidents(h)
 	a.concerns(h)
 	a.registers(h)
+	a.evidenceView(h)
 	a.trust(h)
 	a.agents(h)
 	a.stops(h)
