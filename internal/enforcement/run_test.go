@@ -98,7 +98,7 @@ func (w *world) register(agent string, purposes ...string) {
 	a, _ := w.inventory.Agent(agent)
 	a.Stage, a.Purposes = inventory.Deployed, purposes
 	a.Owner, a.Operator = "ada", "olga"
-	if _, err := w.inventory.PutAgent(w.t.Context(), admin.Actor, "", a); err != nil {
+	if _, err := w.inventory.DeployAgent(w.t.Context(), admin.Actor, "", a, inventory.Gate{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -96,7 +96,7 @@ func newHouse(t testing.TB, o houseOptions) *house {
 		return ""
 	}})
 	h.enforcer = enforcement.New(h.ledger, h.inventory, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: h.approvals})
-	_, err = h.inventory.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "alice", Stage: "deployed", Purposes: []string{"paying", "reading"}})
+	_, err = h.inventory.DeployAgent(ctx, aims.System, "", inventory.Agent{ID: "alice", Stage: "deployed", Purposes: []string{"paying", "reading"}}, inventory.Gate{})
 	must(t, err)
 	for i := range o.config.Servers {
 		s := &o.config.Servers[i]

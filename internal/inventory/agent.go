@@ -160,21 +160,27 @@ func (a *Agent) equal(o *Agent) bool {
 // PutAgent registers an agent or changes one, and returns it as it is then.
 // a.Changed is that of the agent that this one was made from, zero to register
 // one: when it is another by now, it fails with aims.Conflict. So it does for a
-// stage that Next does not lead to, and for delegation in a circle. Whether an
-// agent is suspended is not changed by it, and Created is not taken from a.
+// stage that Next does not lead to, for one that only DeployAgent leads to, and
+// for delegation in a circle. Whether an agent is suspended is not changed by it,
+// and Created is not taken from a.
 func (i *Inventory) PutAgent(ctx context.Context, by aims.Actor, decision string, a Agent) (Agent, error) {
+	return i.enter(ctx, by, decision, a, nil)
+}
+
+// enter is PutAgent, through a gate where there is one.
+func (i *Inventory) enter(ctx context.Context, by aims.Actor, decision string, a Agent, through *Gate) (Agent, error) {
 	if err := a.Check(); err != nil {
 		return Agent{}, err
 	}
 	err := i.alter(ctx, func() error {
 		next, old := a.normal(), i.agents[a.ID]
-		if err := i.mayPut(old, next); err != nil {
+		if err := i.mayPut(old, next, through); err != nil {
 			return err
 		}
 		if next.equal(old) {
 			return nil
 		}
-		return i.putAgent(ctx, by, decision, old, next)
+		return i.putAgent(ctx, by, decision, old, next, through)
 	})
 	if err != nil {
 		return Agent{}, err
@@ -184,7 +190,7 @@ func (i *Inventory) PutAgent(ctx context.Context, by aims.Actor, decision string
 }
 
 // mayPut says what speaks against an agent's new state. old is nil for a new one.
-func (i *Inventory) mayPut(old, next *Agent) error {
+func (i *Inventory) mayPut(old, next *Agent, through *Gate) error {
 	stage := ""
 	if old != nil {
 		stage = old.Stage
@@ -199,14 +205,14 @@ func (i *Inventory) mayPut(old, next *Agent) error {
 	case stage == Retired && !next.equal(old):
 		return aims.Errorf(aims.Conflict, nil, "the agent %s is retired and stays as it was; register another", next.ID)
 	case next.Stage != stage:
-		if err := i.mayMove(next, stage); err != nil {
+		if err := i.mayMove(next, stage, through); err != nil {
 			return err
 		}
 	}
-	return i.mayDelegate(next)
+	return i.mayDelegate(next, false)
 }
 
-func (i *Inventory) mayMove(next *Agent, from string) error {
+func (i *Inventory) mayMove(next *Agent, from string, through *Gate) error {
 	event := eventTo(from, next.Stage)
 	switch {
 	case event == "" && from == "":
@@ -219,15 +225,18 @@ func (i *Inventory) mayMove(next *Agent, from string) error {
 		return aims.Errorf(aims.Conflict, nil, "%s is in stage %s, from which it goes to %s, not to %s", next.ID, from, strings.Join(reachable(from), " or "), next.Stage)
 	case event == ToDeployment && i.stops[target{AgentTarget, next.ID}] != nil:
 		return aims.Errorf(aims.Conflict, nil, "%s is suspended; it is resumed before it is deployed", next.ID)
+	case next.Stage == Deployed && through == nil:
+		return aims.Errorf(aims.Conflict, nil, "%s goes into operation through the gate only: `aims agents move %s deployed`", next.ID, next.ID)
 	}
 	return nil
 }
 
 // mayDelegate refuses delegation to agents that are not registered, and in a
 // circle: work that comes back to where it came from has no end and no author.
-func (i *Inventory) mayDelegate(next *Agent) error {
+// With coming, an agent that is not registered yet is about to be.
+func (c *contents) mayDelegate(next *Agent, coming bool) error {
 	for _, id := range next.Delegates {
-		if id != next.ID && i.agents[id] == nil {
+		if id != next.ID && c.agents[id] == nil && !coming {
 			return aims.Errorf(aims.Invalid, nil, "%s cannot delegate to %q: no such agent is registered", next.ID, id)
 		}
 	}
@@ -237,7 +246,10 @@ func (i *Inventory) mayDelegate(next *Agent) error {
 		at := path[len(path)-1]
 		delegates := next.Delegates
 		if at != next.ID {
-			delegates = i.agents[at].Delegates
+			delegates = nil
+			if known := c.agents[at]; known != nil {
+				delegates = known.Delegates
+			}
 		}
 		for _, id := range delegates {
 			if id == next.ID {
@@ -273,21 +285,13 @@ type agentState struct {
 
 func (a *Agent) state() *agentState { return &agentState{a.Stage, a.facts()} }
 
-func (i *Inventory) putAgent(ctx context.Context, by aims.Actor, decision string, old, next *Agent) error {
-	name, stage, detail := "agent.registered", "", agentDetail{After: next.state()}
-	if old != nil {
-		name, stage, detail.Before = "agent.changed", old.Stage, old.state()
-	}
-	detail.Event = eventTo(stage, next.Stage)
+func (i *Inventory) putAgent(ctx context.Context, by aims.Actor, decision string, old, next *Agent, through *Gate) error {
 	err := i.commit(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		next.Created, next.Changed = moment(tx), moment(tx)
-		if old != nil {
-			next.Created, next.Changed = old.Created, after(old.Changed, tx)
+		entry, err := storeAgent(ctx, tx, by, decision, old, next)
+		if err != nil || through == nil || next.Stage != Deployed || old != nil && old.Stage == Deployed {
+			return entry, err
 		}
-		if err := saveAgent(ctx, tx, next); err != nil {
-			return ledger.Entry{}, err
-		}
-		return agentEvent(by, decision, name, next.ID, detail)
+		return through.before(ctx, tx, by, decision, next.ID, entry)
 	})
 	if err != nil {
 		return err
@@ -297,6 +301,21 @@ func (i *Inventory) putAgent(ctx context.Context, by aims.Actor, decision string
 	i.agents[next.ID] = next
 	i.version++
 	return nil
+}
+
+// storeAgent stores an agent and returns the receipt of that. old is nil for a new one.
+func storeAgent(ctx context.Context, tx *store.Tx, by aims.Actor, decision string, old, next *Agent) (ledger.Entry, error) {
+	name, stage, detail := "agent.registered", "", agentDetail{After: next.state()}
+	next.Created, next.Changed = moment(tx), moment(tx)
+	if old != nil {
+		name, stage, detail.Before = "agent.changed", old.Stage, old.state()
+		next.Created, next.Changed = old.Created, after(old.Changed, tx)
+	}
+	detail.Event = eventTo(stage, next.Stage)
+	if err := saveAgent(ctx, tx, next); err != nil {
+		return ledger.Entry{}, err
+	}
+	return agentEvent(by, decision, name, next.ID, detail)
 }
 
 func agentEvent(by aims.Actor, decision, name, id string, detail agentDetail) (ledger.Entry, error) {

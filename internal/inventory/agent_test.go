@@ -14,11 +14,19 @@ const decision = "rcp_019bb0a0-0000-7000-8000-000000000001"
 
 func (w *world) put(a inventory.Agent) inventory.Agent {
 	w.t.Helper()
-	done, err := w.PutAgent(w.t.Context(), person, decision, a)
+	done, err := w.tryPut(a)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return done
+}
+
+// tryPut puts an agent, through the gate where that is the way.
+func (w *world) tryPut(a inventory.Agent) (inventory.Agent, error) {
+	if a.Stage == inventory.Deployed {
+		return w.DeployAgent(w.t.Context(), person, decision, a, inventory.Gate{})
+	}
+	return w.PutAgent(w.t.Context(), person, decision, a)
 }
 
 func (w *world) agent(id string) inventory.Agent {
@@ -62,11 +70,14 @@ func TestAgentIsRegisteredChangedAndOutlivesARestart(t *testing.T) {
 	if again := w.put(a); cmp.Diff(a, again) != "" || w.ledger.Size() != before {
 		t.Errorf("putting an agent as it is changed something: %+v", again)
 	}
-	want := []string{"agent.registered clerk", "agent.registered billing", "agent.changed billing", "agent.changed billing", "agent.changed billing", "agent.changed billing"}
+	want := []string{
+		"gate.evaluated clerk", "agent.registered clerk", "agent.registered billing", "agent.changed billing", "agent.changed billing",
+		"gate.evaluated billing", "agent.changed billing", "agent.changed billing",
+	}
 	if d := cmp.Diff(want, w.names()); d != "" {
 		t.Error(d)
 	}
-	e := w.events()[4]
+	e := w.events()[6]
 	if e.Decision != decision || e.Actor.ID != "ada" || e.Object.Type != "agent" || !strings.Contains(string(e.Detail), `"event":"deploy"`) ||
 		!strings.Contains(string(e.Detail), `"before":{"stage":"verification"`) {
 		t.Errorf("the receipt of a deployment: %+v %s", e, e.Detail)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"time"
 
@@ -50,7 +51,17 @@ ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, facts = excluded.facts, c
 }
 
 func (c *contents) readAgents(ctx context.Context, tx *store.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT id, stage, facts, created, changed FROM inventory_agent`)
+	return c.readAgentRows(tx.QueryContext(ctx, `SELECT id, stage, facts, created, changed FROM inventory_agent`))
+}
+
+// readAgent reads one agent from the tables; nil for none.
+func readAgent(ctx context.Context, tx *store.Tx, id string) (*Agent, error) {
+	c := newContents()
+	err := c.readAgentRows(tx.QueryContext(ctx, `SELECT id, stage, facts, created, changed FROM inventory_agent WHERE id = $1`, id))
+	return c.agents[id], err
+}
+
+func (c *contents) readAgentRows(rows *sql.Rows, err error) error {
 	if err != nil {
 		return err
 	}

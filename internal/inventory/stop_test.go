@@ -133,7 +133,7 @@ func TestSuspendedAgents(t *testing.T) {
 	w.put(inventory.Agent{ID: "stranger", Stage: inventory.Verification})
 	stranger := w.agent("stranger")
 	stranger.Stage = inventory.Deployed
-	if _, err := w.PutAgent(ctx, person, "", stranger); code(err) != aims.Conflict || !w.agent("stranger").Suspended {
+	if _, err := w.tryPut(stranger); code(err) != aims.Conflict || !w.agent("stranger").Suspended {
 		t.Errorf("deploying a suspended agent: %v", err)
 	}
 	billing := w.agent("billing")
@@ -152,7 +152,7 @@ func TestSuspendedAgents(t *testing.T) {
 	// A deployed one is deployed again, and what was read before the stop is not written over it.
 	deployed := w.put(inventory.Agent{ID: "third", Stage: inventory.Deployed})
 	w.must(w.SuspendAgent(ctx, person, "", "third", "enough"))
-	if _, err := w.PutAgent(ctx, person, "", deployed); code(err) != aims.Conflict {
+	if _, err := w.tryPut(deployed); code(err) != aims.Conflict {
 		t.Errorf("an agent as it was before it was suspended: %v", err)
 	}
 	w.must(w.ResumeAgent(ctx, person, "", "third", "mended"))

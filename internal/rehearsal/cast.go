@@ -44,7 +44,7 @@ func (s *replaying) cast(ctx context.Context) error {
 	for _, run := range wanted {
 		id := s.agents[[2]string{run.Model, run.Purpose}]
 		agent := inventory.Agent{ID: id, Stage: inventory.Deployed, Purposes: []string{s.purposes[run.Purpose]}}
-		if _, err := s.Inventory.PutAgent(ctx, stage.Director(), "", agent); err != nil {
+		if _, err := s.Inventory.DeployAgent(ctx, stage.Director(), "", agent, inventory.Gate{}); err != nil {
 			return err
 		}
 		if s.replay.Protocol != Warm {

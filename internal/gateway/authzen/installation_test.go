@@ -85,7 +85,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	in.approvals = approval.New(db, in.ledger, approval.Options{Now: time.Now, Log: log})
 	in.enforcer = enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: in.approvals})
-	_, err = tools.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "clerk-1", Stage: "deployed", Purposes: []string{"paying", "reading"}})
+	_, err = tools.DeployAgent(ctx, aims.System, "", inventory.Agent{ID: "clerk-1", Stage: "deployed", Purposes: []string{"paying", "reading"}}, inventory.Gate{})
 	must(t, err)
 	_, err = in.enforcer.ObserveTools(ctx, "payments", []inventory.Tool{
 		{Name: "transfer_funds", Definition: json.RawMessage(`{"name":"transfer_funds","inputSchema":{"type":"object","properties":{"amount":{"type":"number"},"to":{"type":"string"}},"required":["amount"]}}`)},

@@ -76,7 +76,7 @@ func newInstallation(t testing.TB, o Options) *installation {
 	must(t, err)
 	in.approvals = approval.New(db, in.ledger, approval.Options{Now: time.Now, Log: log})
 	enforcer := enforcement.New(in.ledger, tools, administration, runs, enforcement.Options{Now: time.Now, Log: log, Approvals: in.approvals})
-	_, err = tools.PutAgent(ctx, aims.System, "", inventory.Agent{ID: "coder-1", Stage: "deployed", Purposes: []string{"maintaining"}})
+	_, err = tools.DeployAgent(ctx, aims.System, "", inventory.Agent{ID: "coder-1", Stage: "deployed", Purposes: []string{"maintaining"}}, inventory.Gate{})
 	must(t, err)
 	for server, names := range map[string][]string{"claude-code": {"Bash command", "UserPromptSubmit prompt"}, "payments": {"list.accounts x", "pay x", "a.b x", "a/b x"}} {
 		var listed []inventory.Tool

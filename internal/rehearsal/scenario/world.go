@@ -125,9 +125,12 @@ func (w world) set(ctx context.Context, s *stage.Stage) error {
 
 func (w world) register(ctx context.Context, s *stage.Stage, id string) error {
 	a := w.Agents[id]
-	_, err := s.Inventory.PutAgent(ctx, stage.Director(), "", inventory.Agent{
-		ID: id, Stage: a.Stage, Operator: a.Operator, Owner: a.Operator, Purposes: a.Purposes,
-	})
+	agent := inventory.Agent{ID: id, Stage: a.Stage, Operator: a.Operator, Owner: a.Operator, Purposes: a.Purposes}
+	if a.Stage == inventory.Deployed { // which gate it passed is no part of the play
+		_, err := s.Inventory.DeployAgent(ctx, stage.Director(), "", agent, inventory.Gate{})
+		return err
+	}
+	_, err := s.Inventory.PutAgent(ctx, stage.Director(), "", agent)
 	return err
 }
 
