@@ -54,6 +54,8 @@ func TestOneFaultIsNamed(t *testing.T) {
 
 func contextFaults() []fault {
 	return []fault{
+		{"4.2/1", NotMet, "party/customers", "no requirement", func(w *world) { w.Parties[0].Requirements = nil }},
+		{"4.2/2", NotMet, "obligation/gdpr", "no decision", func(w *world) { w.Obligations[0].Applies = nil }},
 		{"4.1/1", OutOfDate, "organisation/org", "to be reviewed by 2026-11-22", func(w *world) { w.Organisation[0].ReviewBy = "2026-11-22" }},
 		{"4.1/1", Met, "", "on its last day", func(w *world) { w.Organisation[0].ReviewBy = "2026-11-23" }},
 		{"4.1/1", NotMet, "organisation/org", "never reviewed", func(w *world) { w.Organisation[0].Reviewed = "" }},
@@ -96,6 +98,8 @@ func shadow(w *world) {
 
 func leadershipFaults() []fault {
 	return []fault{
+		{"5.1/1", NotMet, "document/ai-policy", "no approval", func(w *world) { w.unmark(record.Approve, "document", "ai-policy") }},
+		{"5.1/2", NotMet, "management_review/mr-1", "names nobody", func(w *world) { w.ManagementReviews[0].Chair = "" }},
 		{"5.1/1", NotMet, "document/ai-policy", "olga, who held no role of top management", func(w *world) {
 			w.unmark(record.Approve, "document", "ai-policy")
 			w.mark(record.Approve, "document", "ai-policy", "olga", "2026-02-01")
@@ -160,6 +164,7 @@ func riskFaults() []fault {
 
 func impactFaults() []fault {
 	return []fault{
+		{"6.1.4/1", NotMet, "agent/billing", "without a day", func(w *world) { w.Impacts[0].ReviewBy = "" }},
 		{"6.1.4/1", NotMet, "agent/billing", "no approved impact assessment", func(w *world) { w.unmark(record.Approve, "impact_assessment", "impact-billing") }},
 		{"6.1.4/1", NotMet, "agent/billing", "is to stop", func(w *world) { w.Impacts[0].Result = "stop" }},
 		{"6.1.4/1", OutOfDate, "agent/billing", "ended on 2026-11-20", func(w *world) { w.Impacts[0].ReviewBy = "2026-11-20" }},
@@ -188,6 +193,8 @@ func impactFaults() []fault {
 
 func supportFaults() []fault {
 	return []fault{
+		{"7.1/2", NotMet, "management_review/mr-1/d1", "due on 2026-10-01", func(w *world) { w.ManagementReviews[0].Decisions[0].Due = "2026-10-01" }},
+		{"7.1/2", NotMet, "nonconformity/nc-1", "due on 2026-10-01", func(w *world) { w.o.Cases["nc-1"].Closed, w.o.Cases["nc-1"].Due = 0, "2026-10-01" }},
 		{"7.1/1", NotMet, "resource_plan/plan-2026", "no approval", func(w *world) { w.unmark(record.Approve, "resource_plan", "plan-2026") }},
 		{"7.1/1", OutOfDate, "resource_plan/plan-2026", "none follows", func(w *world) { w.ResourcePlans[0].Until = "2026-06-30" }},
 		{"7.1/2", NotMet, "treatment/redact", "due on 2026-10-01", func(w *world) { w.Treatments[1].Extended.Until = "2026-10-01" }},
@@ -229,6 +236,8 @@ func erase(w *world, to uint64, day string) {
 
 func operationFaults() []fault {
 	return []fault{
+		{"8.2/1", NotMet, "agent/billing", "no interval", func(w *world) { w.RiskCriteria[0].AssessEveryDays = 0 }},
+		{"8.3/1", NotMet, "treatment/redact", "no day", func(w *world) { w.Treatments[1].Due = "" }},
 		{"8.1/1", NotMet, "day/2026-11-20", "more outcomes", func(w *world) { w.o.Days[2].Outcomes = 300 }},
 		{"8.1/1", Met, "", "outcomes on the next day", func(w *world) { w.o.Days[2].Outcomes, w.o.Days[3].Outcomes = 60, 120 }},
 		{"8.1/1", NotMet, "audit/ia-1", "found 1 exceptions", func(w *world) { w.o.Tests[1].Exceptions = 1 }},
@@ -272,6 +281,12 @@ func assess(w *world, on record.Date) {
 
 func evaluationFaults() []fault {
 	return []fault{
+		{"9.1/1", NotMet, "monitoring/satisfied", "no interval", func(w *world) { w.Monitoring[1].EveryDays = 0 }},
+		{"9.2.2/2", NotMet, "certification/cert/f1", "no day", func(w *world) {
+			w.Certification[0].Findings = []record.BodyFinding{{ID: "f1", Stage: "stage1", Requirement: "8.1", Grade: "minor", Text: "x"}}
+		}},
+		{"9.3.1/1", NotMet, "management_review/mr-1", "nobody who took part", func(w *world) { w.ManagementReviews[0].Attended = nil }},
+		{"9.3.3/1", NotMet, "management_review/mr-1/d1", "no due date", func(w *world) { w.ManagementReviews[0].Decisions[0].Due = "" }},
 		{"9.1/1", NotMet, "monitoring/satisfied", "no value of customers-satisfied", func(w *world) { w.Monitoring[1].Recorded = nil }},
 		{"9.1/1", OutOfDate, "monitoring/satisfied", "of the last 30 days", func(w *world) { w.Monitoring[1].EveryDays = 30 }},
 		{"9.1/2", NotMet, "monitoring/satisfied", "value of 2026-10-01", func(w *world) { w.Monitoring[1].Recorded[0].Text = "" }},
@@ -308,6 +323,10 @@ func evaluationFaults() []fault {
 
 func improvementFaults() []fault {
 	return []fault{
+		{"10.2/1", Met, "", "a scenario that failed and ended as expected later", func(w *world) {
+			w.o.Rehearsals[0].AsExpected, w.o.Rehearsals[0].Scenario["refund-to-attacker"] = 0, false
+			w.o.Rehearsals = append(w.o.Rehearsals, observed.Rehearsal{Receipt: "rcp-r2", Scenarios: 1, AsExpected: 1, Scenario: map[string]bool{"refund-to-attacker": true}, At: at("2026-10-02")})
+		}},
 		{"10.1/1", NotMet, "the period", "none finished", func(w *world) {
 			w.ManagementReviews[0].Decisions[1].Done = ""
 			w.o.Cases["nc-1"].Closed = 0

@@ -227,6 +227,21 @@ func TestOwnCriteriaCount(t *testing.T) {
 	}
 }
 
+func TestMeasuresOfRecords(t *testing.T) {
+	w := company()
+	forgetful(w)
+	m, ok := find(Measures(), func(m Measure) bool { return m.ID == "policy-known-share" })
+	if !ok {
+		t.Fatal("the measure is gone")
+	}
+	if v, of := m.Value(w.input()); v != 0.75 || of != 4 {
+		t.Errorf("%v of %d people, expected 0.75 of 4", v, of)
+	}
+	if v, of := m.Value(empty().input()); v != 0 || of != 0 {
+		t.Errorf("%v of %d in an empty world", v, of)
+	}
+}
+
 // rows are the results by criterion, without those that look at other requirements.
 func rows(t rapid.TB, w *world) map[string]Result {
 	all, err := Evaluate(w.input())
