@@ -14,7 +14,7 @@ import (
 )
 
 type logCmd struct {
-	Export string `arg:"" placeholder:"EXPORT" help:"Directory that aims export wrote."`
+	Export string `arg:"" placeholder:"EXPORT" help:"Directory that aims log export wrote."`
 	keys
 	Checkpoint    []string      `name:"checkpoint" sep:"none" placeholder:"FILE" help:"Checkpoint of this log that was kept elsewhere, such as by you at the last audit; repeat for more. It shows that the end was cut off."`
 	CosignedSince time.Time     `name:"cosigned-since" placeholder:"TIME" help:"Count only witnesses' signatures from then on (RFC 3339)."`

@@ -103,7 +103,21 @@ type cli struct {
 	Payloads struct {
 		Erase payloadsEraseCmd `cmd:"" help:"Erase inputs, facts and results; the receipts stay."`
 	} `cmd:"" help:"Content beside the log."`
-	Export   exportCmd   `cmd:"" help:"Write the log to a directory that aims-verify reads."`
+	Plan        planCmd        `cmd:"" help:"Show what applying a directory of registers would change, field by field."`
+	Apply       applyCmd       `cmd:"" help:"Make the registers what a directory says: all of it or nothing."`
+	Export      exportCmd      `cmd:"" help:"Write the registers to a directory; applying it changes nothing."`
+	List        listCmd        `cmd:"" help:"List the records of a kind."`
+	Show        showCmd        `cmd:"" help:"Print a record, its version and what people stated of it."`
+	History     historyCmd     `cmd:"" help:"Print every version of a record, and what people stated of each."`
+	Approve     approveCmd     `cmd:"" help:"Approve a version of a record that others wrote."`
+	Acknowledge acknowledgeCmd `cmd:"" help:"State that you have read a version of a document."`
+	Accept      acceptCmd      `cmd:"" help:"Accept the risk that is left, as its owner or as top management."`
+	Attest      attestCmd      `cmd:"" help:"State that a requirement of the standard is met, until a day."`
+	Withdraw    withdrawCmd    `cmd:"" help:"Withdraw what you stated of a record or requirement."`
+	Log         struct {
+		Export    logExportCmd    `cmd:"" help:"Write the log to a directory that aims-verify reads."`
+		Registers logRegistersCmd `cmd:"" help:"Make the registers again from the log and compare."`
+	} `cmd:"" help:"The log."`
 	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
 	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
 	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls."`

@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"port": port, "ready": ready, "gone": gone, "post": post, "setfile": setFile, "eventually": eventually, "tamper": tamper, "replace": replace, "cutoff": cutOff,
+			"port": port, "ready": ready, "gone": gone, "post": post, "setfile": setFile, "eventually": eventually, "tamper": tamper, "replace": replace, "cutoff": cutOff, "sql": sqlOn,
 		},
 	})
 }
@@ -170,4 +170,13 @@ func cutOff(ts *testscript.TestScript, _ bool, args []string) {
 		_, err := db.Exec(change, size)
 		ts.Check(err)
 	}
+}
+
+// sql DATABASE STATEMENT changes a database behind everybody's back.
+func sqlOn(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer db.Close()
+	_, err = db.Exec(args[1])
+	ts.Check(err)
 }

@@ -75,13 +75,16 @@ type asOfRequest struct {
 }
 
 type registerKindRequest struct {
-	asOfRequest
+	Credentials
+	AsOf string `query:"as_of" maxLength:"40" doc:"as it was at the end of a day (2026-11-23, UTC) or at a moment (RFC 3339)"`
 	Kind string `path:"kind" maxLength:"64"`
 }
 
 type registerRecordRequest struct {
-	registerKindRequest
-	ID string `path:"id" maxLength:"256"`
+	Credentials
+	AsOf string `query:"as_of" maxLength:"40" doc:"as it was at the end of a day (2026-11-23, UTC) or at a moment (RFC 3339)"`
+	Kind string `path:"kind" maxLength:"64"`
+	ID   string `path:"id" maxLength:"256"`
 }
 
 type registerFilesRequest struct {
