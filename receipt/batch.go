@@ -232,7 +232,7 @@ func (q *noteQueue) read(b *batch) error {
 	}
 	q.ordinal++
 	q.head = cut{note: slices.Clone(note), ordinal: q.ordinal}
-	size, stated := checkpointSize(note)
+	size, stated := CheckpointSize(note)
 	q.head.size, q.head.late = size, !stated || size < q.largest
 	q.largest = max(q.largest, size)
 	q.peeked = true

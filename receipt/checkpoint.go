@@ -154,8 +154,8 @@ func (t Trust) Witnessed(c Checkpoint, since time.Time) bool {
 	return t.quorum > 0 && n >= t.quorum
 }
 
-// checkpointSize reads the size that a checkpoint states, without believing it.
-func checkpointSize(signed []byte) (uint64, bool) {
+// CheckpointSize reads the size that a checkpoint states, without believing it.
+func CheckpointSize(signed []byte) (uint64, bool) {
 	text, _, ok := strings.Cut(string(signed), "\n\n")
 	if !ok {
 		return 0, false

@@ -91,7 +91,7 @@ func (e *exporter) checkpoints(ctx context.Context) error {
 	if at == 0 {
 		return errors.New("no checkpoint to end at")
 	}
-	size, ok := checkpointSize(last)
+	size, ok := CheckpointSize(last)
 	if !ok {
 		return errors.New("the checkpoint to end at is malformed")
 	}

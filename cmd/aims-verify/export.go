@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"aims/pdp"
+	"aims/internal/evidence/pack"
 	"aims/receipt"
 )
 
@@ -26,7 +26,7 @@ type logCmd struct {
 // Run verifies an export.
 func (c *logCmd) Run(ctx context.Context, env environment, verified *bool) error {
 	opt := receipt.Options{
-		CosignedSince: c.CosignedSince, OutcomeWithin: c.OutcomeWithin, Integrity: c.Integrity, Compile: compile,
+		CosignedSince: c.CosignedSince, OutcomeWithin: c.OutcomeWithin, Integrity: c.Integrity, Compile: pack.Compile,
 	}
 	var err error
 	if opt.Trust, err = c.trust(); err != nil {
@@ -38,6 +38,9 @@ func (c *logCmd) Run(ctx context.Context, env environment, verified *bool) error
 			return err
 		}
 		opt.Elsewhere = append(opt.Elsewhere, signed)
+	}
+	if pack.IsPack(c.Export) {
+		return c.verifyPack(ctx, env, opt, verified)
 	}
 	export, err := receipt.OpenExport(c.Export)
 	if err != nil {
@@ -58,19 +61,6 @@ func (c *logCmd) Run(ctx context.Context, env environment, verified *bool) error
 		return printJSON(env.out, report)
 	}
 	return printReport(env.out, report, export.Manifest())
-}
-
-// compile is the decision point that decisions are made again with.
-func compile(set receipt.PolicySet) (string, receipt.Decider, error) {
-	sources := make([]pdp.Source, len(set.Sources))
-	for i, s := range set.Sources {
-		sources[i] = pdp.Source{Name: s.Name, Text: s.Text}
-	}
-	compiled, err := pdp.Compile(sources, set.Schema)
-	if err != nil {
-		return "", nil, err
-	}
-	return compiled.Digest(), compiled.Redecide, nil
 }
 
 // printReport prints one line for each check, and under it what is wrong.

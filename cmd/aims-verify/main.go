@@ -1,5 +1,5 @@
-// The aims-verify command verifies an exported log, or the proof of a single
-// receipt, without the installation that wrote it and without trusting it. It
+// The aims-verify command verifies an audit pack, an exported log, or the proof
+// of a single receipt, without the installation that wrote it and without trusting it. It
 // keeps no state and talks to nobody.
 package main
 
@@ -24,8 +24,9 @@ const (
 	exitUnusable = 2
 )
 
-const description = `Verify an exported log, or the proof of one receipt, against keys that you
-got from somewhere else than from who gave you the export.
+const description = `Verify an audit pack, an exported log, or the proof of one receipt, against
+keys that you got from somewhere else than from who gave you the rest. Of a
+pack, everything but the log is derived again from the log and compared.
 
 Exit codes:
   0  verified: every check that could be made passed, and those that make up
@@ -34,13 +35,13 @@ Exit codes:
   2  wrong usage, or what was given cannot be read`
 
 type cli struct {
-	Log   logCmd   `cmd:"" name:"export" default:"withargs" help:"Verify an exported log (the default)."`
+	Log   logCmd   `cmd:"" name:"export" default:"withargs" help:"Verify an audit pack or an exported log (the default)."`
 	Proof proofCmd `cmd:"" help:"Verify that one receipt is in the log (c2sp.org/tlog-proof@v1)."`
 }
 
 // keys are whom the caller trusts.
 type keys struct {
-	Key     string   `name:"key" required:"" placeholder:"VKEY" help:"Verifier key of the log, or a file that holds it (C2SP signed-note)."`
+	Key     string   `name:"key" aliases:"trust" required:"" placeholder:"VKEY" help:"Verifier key of the log, or a file that holds it (C2SP signed-note)."`
 	Witness []string `name:"witness" sep:"none" placeholder:"VKEY" help:"Verifier key of a witness, or a file that holds it; repeat for more."`
 	Quorum  int      `name:"quorum" placeholder:"N" help:"How many of the witnesses must have cosigned; all of them by default."`
 }

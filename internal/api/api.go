@@ -109,6 +109,7 @@ func Handler(p Parts) http.Handler {
 	a.rehearsal(h)
 	a.receipts(h)
 	a.logView(h)
+	a.packs(h)
 	a.state(h)
 	return mux
 }

@@ -2,14 +2,12 @@ package api
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -135,7 +133,7 @@ func (a *api) streamCheckpoints(ctx context.Context, _ caller, in *logPartReques
 		if err != nil {
 			return err
 		}
-		if size, ok := checkpointSize(note); ok && size > in.Size {
+		if size, ok := receipt.CheckpointSize(note); ok && size > in.Size {
 			break
 		}
 		if err := out.Encode(checkpointLine{note}); err != nil {
@@ -143,17 +141,6 @@ func (a *api) streamCheckpoints(ctx context.Context, _ caller, in *logPartReques
 		}
 	}
 	return out.Encode(nil)
-}
-
-// checkpointSize reads the second line of a checkpoint (C2SP tlog-checkpoint).
-// One that is malformed is left to the verifier.
-func checkpointSize(note []byte) (uint64, bool) {
-	parts := bytes.SplitN(note, []byte("\n"), 3)
-	if len(parts) < 3 {
-		return 0, false
-	}
-	size, err := strconv.ParseUint(string(parts[1]), 10, 64)
-	return size, err == nil
 }
 
 func (a *api) streamPayloads(ctx context.Context, _ caller, in *logPartRequest, w io.Writer) error {
