@@ -118,6 +118,7 @@ type cli struct {
 		Export    logExportCmd    `cmd:"" help:"Write the log to a directory that aims-verify reads."`
 		Registers logRegistersCmd `cmd:"" help:"Make the registers again from the log and compare."`
 	} `cmd:"" help:"The log."`
+	Pack     packCmd     `cmd:"" help:"Write the audit pack of a period, which aims-verify verifies offline."`
 	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
 	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
 	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls."`
