@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"aims/internal/aims"
 	"aims/internal/ledger"
@@ -48,20 +50,30 @@ func Document(ctx context.Context, tx *store.Tx, by aims.Actor, decision string,
 	return []ledger.Entry{entry}, err
 }
 
-// Reword gives a purpose of registered agents the sentence that says what it
-// means, in the transaction that changes the purpose's record; for the empty
-// text it has none. Document says the rest.
-func Reword(ctx context.Context, tx *store.Tx, by aims.Actor, decision, agent, purpose, text string) ([]ledger.Entry, error) {
-	old, err := readAgent(ctx, tx, agent)
-	if err != nil || old == nil {
+// Reword gives a purpose the sentence that says what it means, with every
+// registered agent that has the purpose, in the transaction that changes the
+// purpose's record; for the empty text it has none. Document says the rest.
+func Reword(ctx context.Context, tx *store.Tx, by aims.Actor, decision, purpose, text string) ([]ledger.Entry, error) {
+	all := newContents()
+	if err := all.readAgents(ctx, tx); err != nil {
 		return nil, err
 	}
-	next := *old.normal()
-	if next.PurposeTexts == nil {
+	var entries []ledger.Entry
+	for _, id := range slices.Sorted(maps.Keys(all.agents)) {
+		if !slices.Contains(all.agents[id].Purposes, purpose) {
+			continue
+		}
+		next := *all.agents[id]
 		next.PurposeTexts = map[string]string{}
+		maps.Copy(next.PurposeTexts, all.agents[id].PurposeTexts)
+		if delete(next.PurposeTexts, purpose); text != "" {
+			next.PurposeTexts[purpose] = text
+		}
+		more, err := Document(ctx, tx, by, decision, next)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, more...)
 	}
-	if delete(next.PurposeTexts, purpose); text != "" {
-		next.PurposeTexts[purpose] = text
-	}
-	return Document(ctx, tx, by, decision, next)
+	return entries, nil
 }

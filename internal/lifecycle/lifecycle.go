@@ -1,0 +1,147 @@
+// Package lifecycle leads agents into operation through a gate: what is known of
+// them goes into a decision by policy, the evaluation is a receipt, and what
+// leaves the bounds that were assessed makes the assessment due again
+// (ISO 42001 A.6.1.3, A.6.2.5, 6.1.4, 8.4). docs/lifecycle.md says how.
+package lifecycle
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"aims/internal/aims"
+	"aims/internal/evidence/observed"
+	"aims/internal/inventory"
+	"aims/internal/ledger"
+	"aims/internal/lifecycle/gate"
+	"aims/internal/register"
+	"aims/internal/register/record"
+	"aims/internal/store"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Schema is the migrations of the table of this package.
+func Schema() store.Schema {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		// The path is a constant of this file: it cannot be malformed.
+		panic(err)
+	}
+	return store.Schema{Name: "lifecycle", Migrations: files}
+}
+
+// Parts are what the life cycle is made of.
+type Parts struct {
+	Ledger    *ledger.Ledger
+	Inventory *inventory.Inventory
+	Register  *register.Register
+	// Look hands the registers and what the log shows to fn, both as they are now;
+	// they are valid within fn only.
+	Look func(ctx context.Context, fn func(record.State, *observed.Facts) error) error
+	// Policy is the digest of the policy set in force, empty for none.
+	Policy func() string
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Lifecycle is the life cycle of the agents of an installation.
+type Lifecycle struct {
+	p Parts
+
+	mu     sync.Mutex
+	looked uint64 // size of the log up to which nothing is left to be reopened
+}
+
+// New is a life cycle over the table of Schema.
+func New(p Parts) *Lifecycle { return &Lifecycle{p: p} }
+
+// Evaluation is what is known of an agent before it goes into operation.
+type Evaluation struct {
+	Agent   string `json:"agent"`
+	To      string `json:"to"`
+	Version string `json:"version,omitempty"`
+	// Policy is the digest of the policy set in force.
+	Policy        string              `json:"policy,omitempty"`
+	Preconditions []gate.Precondition `json:"preconditions"`
+
+	register uint64 // the newest receipt of the registers that it was made from
+}
+
+// Facts says of each precondition whether it holds.
+func (e Evaluation) Facts() map[string]bool {
+	facts := map[string]bool{}
+	for _, p := range e.Preconditions {
+		facts[p.Name] = p.Holds
+	}
+	return facts
+}
+
+// Failed are the preconditions that do not hold, whether policy asks for them or not.
+func (e Evaluation) Failed() []string {
+	var failed []string
+	for _, p := range e.Preconditions {
+		if !p.Holds {
+			failed = append(failed, p.Name)
+		}
+	}
+	return failed
+}
+
+// Evaluate says what is known of an agent that is to go into operation. Nothing
+// moves. What is beyond the bounds of an assessment reopens that first.
+func (l *Lifecycle) Evaluate(ctx context.Context, a inventory.Agent) (Evaluation, error) {
+	if err := l.Reopen(ctx); err != nil {
+		return Evaluation{}, err
+	}
+	e := Evaluation{Agent: a.ID, To: inventory.Deployed, Policy: l.p.Policy()}
+	var err error
+	if e.register, err = l.p.Register.Version(ctx); err != nil {
+		return e, err
+	}
+	err = l.p.Look(ctx, func(s record.State, o *observed.Facts) error {
+		if documented, ok := s.Registers.Get("agent", a.ID); ok {
+			e.Version = documented.(record.Agent).Version
+		}
+		e.Preconditions = gate.Evaluate(gate.Input{
+			Registers: s, Observed: o, Agent: gate.Agent{ID: a.ID, Owner: a.Owner}, Policy: e.Policy,
+			Today: record.Date(l.p.Now().UTC().Format(time.DateOnly)),
+		})
+		return nil
+	})
+	return e, err
+}
+
+// Deploy puts an agent into operation as next says, after policy has let it: one
+// transaction with the receipt of the evaluation. It fails with aims.Conflict
+// when registers or policy changed since.
+func (l *Lifecycle) Deploy(ctx context.Context, by aims.Actor, decision string, next inventory.Agent, e Evaluation) (inventory.Agent, error) {
+	next.Stage = inventory.Deployed
+	g := e.gate()
+	g.Still = func(_ context.Context, tx *store.Tx) error {
+		version, err := register.VersionIn(tx)
+		if err == nil && (version != e.register || l.p.Policy() != e.Policy) {
+			err = aims.Errorf(aims.Conflict, nil, "registers or policies changed while %s was at the gate; look at it again", e.Agent)
+		}
+		return err
+	}
+	return l.p.Inventory.DeployAgent(ctx, by, decision, next, g)
+}
+
+// Refused records the evaluation of an agent that policy did not let into
+// operation; decision is the receipt of that.
+func (l *Lifecycle) Refused(ctx context.Context, by aims.Actor, decision string, e Evaluation) error {
+	entry, err := e.gate().Entry(by, decision, e.Agent, false)
+	if err == nil {
+		_, err = l.p.Ledger.Append(ctx, entry)
+	}
+	return err
+}
+
+func (e Evaluation) gate() inventory.Gate {
+	return inventory.Gate{Version: e.Version, Policy: e.Policy, Facts: e.Facts(), Failed: e.Failed()}
+}
