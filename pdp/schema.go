@@ -97,7 +97,7 @@ func Verbs() []string {
 		"nonconformities/analyse", "nonconformities/close", "nonconformities/correct", "nonconformities/implement",
 		"nonconformities/plan", "nonconformities/raise", "nonconformities/read", "nonconformities/reopen",
 		"nonconformities/review", "nonconformities/waive", "nonconformities/withdraw",
-		"payloads/erase", "payloads/read",
+		"pack/make", "payloads/erase", "payloads/read",
 		"policy/activate", "policy/approve", "policy/check", "policy/mine", "policy/publish",
 		"policy/read", "policy/replay", "policy/rollback",
 		"receipts/read", "registers/apply", "registers/mark", "registers/read", "rehearsal/record", "servers/resume", "servers/stop", "sessions/read",
