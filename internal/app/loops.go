@@ -23,6 +23,9 @@ const (
 	// followInterval bounds how long a stop that another process on the same
 	// database was told of is not in force here.
 	followInterval = 500 * time.Millisecond
+	// foldInterval bounds how much of the log a question about evidence has to
+	// read before it is answered.
+	foldInterval = 30 * time.Second
 )
 
 func readOutcome() enforcement.Outcome { return enforcement.Outcome{Status: receipt.Succeeded} }
@@ -51,6 +54,8 @@ func (a *App) startLoops() {
 	loop(reportInterval, a.expireApprovals)
 	loop(reportInterval, a.endRuns)
 	loop(reportInterval, a.recordDifferences)
+	loop(reportInterval, a.reopenAssessments)
+	loop(foldInterval, a.foldEvidence)
 	if len(a.cfg.Notifications) > 0 {
 		loop(announceInterval, a.announceApprovals)
 	}
@@ -66,6 +71,13 @@ func (a *App) startLoops() {
 		loops.Wait()
 		return nil
 	})
+}
+
+// foldEvidence adds what is new in the log to what evidence knows of it.
+func (a *App) foldEvidence(ctx context.Context) {
+	if err := a.evidence.Advance(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("the log could not be folded for evidence", "error", err)
+	}
 }
 
 // followPolicies takes over what another process has put in force.
@@ -108,14 +120,19 @@ func (a *App) followInventory(ctx context.Context, before bool) bool {
 }
 
 // eraseOld erases the payloads, from an entry on, that are older than the
-// retention period, and returns the entry from which to go on next time.
+// retention period, but not what registers and corrective actions are proved by.
+// It returns the entry from which to go on next time.
 func (a *App) eraseOld(ctx context.Context, from uint64) uint64 {
 	age := time.Duration(a.cfg.Retention.Payloads)
 	end, err := api.FirstSince(ctx, a.ledger, a.now().Add(-age))
+	var kept []uint64
+	if err == nil && end > from {
+		kept, err = api.Documented(ctx, a.register, a.corrective, from, end)
+	}
 	if err == nil && end > from {
 		_, err = a.ledger.Erase(ctx, ledger.Erasure{
 			Erasure: receipt.Erasure{From: from, To: end - 1, Names: api.PayloadNames(), Rule: fmt.Sprintf("retention.payloads %s", age)},
-			Actor:   aims.System,
+			Actor:   aims.System, Spare: kept,
 		})
 	}
 	if err != nil {

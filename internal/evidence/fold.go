@@ -36,6 +36,12 @@ func (s *Service) facts(ctx context.Context, v View, fn func(*observed.Facts) er
 	return s.asOf(ctx, size, v.Progress, fn)
 }
 
+// Advance folds what is new in the log, so that the next question is answered
+// at once. It is the step of a ticker.
+func (s *Service) Advance(ctx context.Context) error {
+	return s.advance(ctx, s.p.Ledger.Size(), nil)
+}
+
 // advance folds what is new up to a size, and keeps the fold from time to time.
 func (s *Service) advance(ctx context.Context, size uint64, progress func(uint64, uint64)) error {
 	s.mu.Lock()

@@ -47,6 +47,7 @@ type Unregistered struct {
 	First     time.Time `json:"first"`
 	Last      time.Time `json:"last"`
 	Decisions uint64    `json:"decisions"`
+	Refused   uint64    `json:"refused" doc:"requests turned away before a policy was asked"`
 	Receipt   string    `json:"receipt" doc:"of its newest decision"`
 }
 
@@ -97,11 +98,11 @@ func unregistered(f *observed.Facts) []Unregistered {
 		}
 		list = append(list, Unregistered{
 			Agent: id, First: time.UnixMicro(a.First).UTC(), Last: time.UnixMicro(a.Last).UTC(),
-			Decisions: a.Allowed + a.Denied + a.Held, Receipt: a.Receipt,
+			Decisions: a.Allowed + a.Denied + a.Held, Refused: a.Refused, Receipt: a.Receipt,
 		})
 	}
 	slices.SortFunc(list, func(a, b Unregistered) int {
-		return cmp.Or(cmp.Compare(b.Decisions, a.Decisions), strings.Compare(a.Agent, b.Agent))
+		return cmp.Or(cmp.Compare(b.Decisions+b.Refused, a.Decisions+a.Refused), strings.Compare(a.Agent, b.Agent))
 	})
 	return list
 }

@@ -157,6 +157,9 @@ func (f *Facts) pinChanged(h happening) {
 		Quarantined bool   `json:"quarantined"`
 	}
 	h.detail(&d)
+	if strings.HasPrefix(h.event.Object.ID, selfCheck+"___") && h.event.Actor.Type == "system" {
+		return // the installation tried its own quarantine
+	}
 	_, event, _ := strings.Cut(h.event.Name, ".")
 	f.Pins = append(f.Pins, PinChange{
 		Tool: h.event.Object.ID, Event: event, Pin: d.Pin, By: h.by(), Receipt: h.event.ID,

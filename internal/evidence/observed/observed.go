@@ -83,6 +83,7 @@ type Day struct {
 type Agent struct {
 	First, Last            int64
 	Allowed, Denied, Held  uint64
+	Refused                uint64 // requests turned away before a policy was asked
 	Receipt                string // of its newest decision
 	FirstReceipt           string
 	Tools                  map[string]uint64 // server___tool → allowed calls

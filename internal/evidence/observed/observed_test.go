@@ -318,3 +318,20 @@ func TestCorrectiveActions(t *testing.T) {
 		t.Errorf("the closed case: %+v", c)
 	}
 }
+
+// What the installation tries of itself at each start is no agent's doing; an
+// agent that takes the name hides nothing that it was allowed.
+func TestSelfCheckIsNoTraffic(t *testing.T) {
+	w := newWritten(t)
+	system := receipt.Party{Type: "system", ID: "aims"}
+	w.event(system, "tool.quarantined", receipt.Object{Type: "tool", ID: "self-check___probe"}, map[string]any{})
+	w.call("self-check", "self-check___probe", authz.Deny)
+	if f := w.facts(); len(f.Agents)+len(f.Tools)+len(f.Days)+len(f.Pins) != 0 {
+		t.Errorf("the self-check counts: %+v", f)
+	}
+	w.call("self-check", "desk___pay", authz.Allow)
+	w.event(anna, "tool.approved", receipt.Object{Type: "tool", ID: "self-check___probe"}, map[string]any{})
+	if f := w.facts(); f.Agents["self-check"] == nil || f.Days[0].Allowed != 1 || len(f.Pins) != 1 {
+		t.Errorf("an agent hides behind the self-check: %+v", f)
+	}
+}

@@ -197,10 +197,18 @@ func (p *Part) foldEvent(at int64, body []byte) error {
 }
 
 func (p *Part) foldDecision(at int64, d *decision) {
+	if d.selfCheck() {
+		return
+	}
 	day := p.on(at)
 	switch {
 	case d.caused:
 		day.Refused += max(1, d.count)
+		if string(d.actor) == "agent" && string(d.channel) != "management" {
+			a := p.agent(at, d)
+			a.Refused += max(1, d.count)
+			a.Last, a.receipt = at, d.id
+		}
 		return
 	case string(d.channel) == "management" && authz.Verdict(d.verdict) == authz.Allow:
 		day.Managed++
@@ -215,6 +223,17 @@ func (p *Part) foldDecision(at int64, d *decision) {
 	p.foldRules(at, d)
 }
 
+// selfCheck is the agent by which an installation fires its controls at each
+// start, and the server that it asks for; no server may be configured by this
+// name.
+const selfCheck = "self-check"
+
+// selfCheck says whether the installation tried itself. It is always denied, so
+// that an agent which takes the name hides nothing that it was allowed.
+func (d *decision) selfCheck() bool {
+	return string(d.actorID) == selfCheck && string(d.actor) == "agent" && authz.Verdict(d.verdict) == authz.Deny
+}
+
 // count adds to the counter of the verdict.
 func count(d *decision, allowed, denied, held *uint64) {
 	switch authz.Verdict(d.verdict) {
@@ -227,15 +246,21 @@ func count(d *decision, allowed, denied, held *uint64) {
 	}
 }
 
-func (p *Part) foldAgent(at int64, d *decision) {
-	if string(d.actor) != "agent" {
-		return
-	}
+// agent is what is seen of the agent that a decision is about.
+func (p *Part) agent(at int64, d *decision) *agentSeen {
 	a := p.agents[string(d.actorID)]
 	if a == nil {
 		a = &agentSeen{Agent: Agent{First: at, FirstReceipt: string(d.id), Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}}}
 		p.agents[string(d.actorID)] = a
 	}
+	return a
+}
+
+func (p *Part) foldAgent(at int64, d *decision) {
+	if string(d.actor) != "agent" {
+		return
+	}
+	a := p.agent(at, d)
 	c := p.calls[string(d.actorID)]
 	if c == nil {
 		c = &calls{}
