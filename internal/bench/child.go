@@ -31,6 +31,8 @@ func roles() map[string]role {
 		"load":     driveLoad,
 		"hash":     hashRole,
 		"verify":   verifyRole,
+
+		"verify-pack": verifyPackRole,
 	}
 }
 
