@@ -164,7 +164,13 @@ func (b Base) contents(tx *store.Tx) (map[record.Key][]byte, error) {
 // without is the base of files that are not the whole: what they leave out, they
 // do not know. It takes that out of known too.
 func (b Base) without(known, texts map[record.Key][]byte) Base {
-	b.Behind = slices.Clone(b.Behind)
+	b.Behind = slices.DeleteFunc(slices.Clone(b.Behind), func(old Behind) bool {
+		key := record.Key{Kind: old.Kind, ID: old.ID}
+		if texts[key] == nil && known[key] == nil { // so that it does not count as present below
+			known[key] = []byte{}
+		}
+		return texts[key] == nil
+	})
 	for key := range known {
 		if texts[key] == nil {
 			delete(known, key)

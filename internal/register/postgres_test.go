@@ -51,7 +51,20 @@ func TestOnPostgres(t *testing.T) {
 		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
 	}
 	for name, test := range map[string]func(*testing.T){
-		"ApplyShowAndEarlier": TestApplyShowAndEarlier,
+		"ApplyShowAndEarlier":                TestApplyShowAndEarlier,
+		"TwoPeopleAtOnce":                    TestTwoPeopleAtOnce,
+		"ConflictsOfRemovalAndCreation":      TestConflictsOfRemovalAndCreation,
+		"APartRemovesNothing":                TestAPartRemovesNothing,
+		"TheWholeIsChecked":                  TestTheWholeIsChecked,
+		"LargeChangeStandsInSeveralReceipts": TestLargeChangeStandsInSeveralReceipts,
+		"ProjectionsRideAlong":               TestProjectionsRideAlong,
+		"ApprovalIsSomebodyElses":            TestApprovalIsSomebodyElses,
+		"OldVersionIsNotApproved":            TestOldVersionIsNotApproved,
+		"Acceptance":                         TestAcceptance,
+		"Attestation":                        TestAttestation,
+		"TablesThatSomebodyChanged":          TestTablesThatSomebodyChanged,
+		"ErasedContent":                      TestErasedContent,
+		"RegistersOutliveARestart":           TestRegistersOutliveARestart,
 	} {
 		t.Run(name, test)
 	}

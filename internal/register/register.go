@@ -105,12 +105,14 @@ func (r *Register) Version(ctx context.Context) (uint64, error) {
 }
 
 // Entries are the indexes in the log, from one up to, not including, another, of
-// the receipts whose content the registers are made of. Erasing one by the
-// retention of payloads would leave a record that cannot be proved any more.
+// the receipts whose content the registers are made of: records, and marks that
+// have a note. Erasing one by the retention of payloads would leave a record or
+// an attestation that cannot be proved any more (ISO 42001 7.5.3).
 func (r *Register) Entries(ctx context.Context, from, to uint64) ([]uint64, error) {
 	var entries []uint64
 	err := r.db.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Query(`SELECT DISTINCT entry FROM register_version WHERE entry >= $1 AND entry < $2 ORDER BY entry`, int64(from), int64(to))
+		rows, err := tx.Query(`SELECT entry FROM register_version WHERE entry >= $1 AND entry < $2
+UNION SELECT entry FROM register_mark WHERE note <> '' AND entry >= $1 AND entry < $2 ORDER BY entry`, int64(from), int64(to))
 		if err != nil {
 			return err
 		}

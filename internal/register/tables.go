@@ -43,6 +43,11 @@ func load(tx *store.Tx, until uint64) (record.State, error) {
 			return s, damaged(key, err)
 		}
 	}
+	for key, v := range s.Versions {
+		if digestOf(texts[key]) != v.Digest {
+			return s, damaged(key, errors.New("its newest version is not the present one"))
+		}
+	}
 	s.Marks, err = loadMarks(tx, until)
 	return s, err
 }
@@ -103,6 +108,9 @@ func readContents(tx *store.Tx, query string, parameters ...any) (map[record.Key
 		}
 		if got := digestOf(text); got != digest {
 			return nil, damaged(key, fmt.Errorf("its digest is %s, and %s is stored", got, digest))
+		}
+		if texts[key] != nil {
+			return nil, damaged(key, errors.New("two versions of it are present"))
 		}
 		texts[key] = text
 	}

@@ -54,7 +54,7 @@ func (r *Register) Verify(ctx context.Context) (Verification, error) {
 	err := r.db.View(ctx, func(tx *store.Tx) (err error) {
 		if stored, err = load(tx, max(v.Size, 1)-1); err == nil {
 			// Reading checks each against its digest, earlier versions too.
-			_, err = readContents(tx, `SELECT kind, id, digest, content FROM register_version WHERE event <> 'removed'`)
+			_, err = readContents(tx, `SELECT kind, id || ' ' || CAST(number AS TEXT), digest, content FROM register_version WHERE event <> 'removed'`)
 		}
 		return err
 	})
