@@ -68,6 +68,7 @@ type Enforcer struct {
 	words     atomic.Pointer[wordings]
 	shadow    shadow
 	busy      busy
+	counter   counter
 
 	waiting  waiting
 	unclosed retries

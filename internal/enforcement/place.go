@@ -42,6 +42,7 @@ func (e *Enforcer) place(ctx context.Context, c Call, a attempt) (Ruling, error)
 	if p.refused != nil {
 		return e.refuseCall(ctx, c, p.a, p.refused)
 	}
+	e.counter.count(ref, err)
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}

@@ -25,6 +25,7 @@ func (e *Enforcer) record(ctx context.Context, c Call, a attempt) (Ruling, error
 		return Ruling{}, err
 	}
 	ref, err := e.commit(ctx, entry)
+	e.counter.count(ref, err)
 	if err != nil {
 		return Ruling{}, unrecorded(err)
 	}

@@ -62,6 +62,7 @@ func (e *Enforcer) recordRefusal(ctx context.Context, s sum, method string) (str
 	if err != nil {
 		return "", err
 	}
-	_, err = e.commit(ctx, ledger.Entry{Kind: receipt.RefusalKind, Body: encoded})
+	ref, err := e.commit(ctx, ledger.Entry{Kind: receipt.RefusalKind, Body: encoded})
+	e.counter.count(ref, err)
 	return body.ID, err
 }
