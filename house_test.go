@@ -43,6 +43,8 @@ var house = map[string]room{
 
 	"internal/progress": {1, "on a terminal, how far a long piece of work is", nil},
 
+	"examples": {1, "a complete organisation as files of records: that of the demonstration", nil},
+
 	"internal/strict": {1, "one YAML document into one Go value, with the line of everything that is wrong", []string{"go.yaml.in/yaml/v3"}},
 
 	"internal/store":           {2, "a database and its transactions; knows no table", nil},
