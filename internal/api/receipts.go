@@ -14,7 +14,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"aims/internal/aims"
+	"aims/internal/corrective"
 	"aims/internal/ledger"
+	"aims/internal/register"
 	"aims/receipt"
 )
 
@@ -224,9 +226,15 @@ func (a *api) erase(ctx context.Context, c caller, in *eraseRequest) (Erased, er
 		return done, err
 	}
 	for _, s := range stretches {
+		var kept []uint64
+		if in.Body.ID == "" { // who names a receipt means it
+			if kept, err = Documented(ctx, a.Register, a.Corrective, s[0], s[1]+1); err != nil {
+				return done, err
+			}
+		}
 		refs, err := a.Ledger.Erase(ctx, ledger.Erasure{
 			Erasure: receipt.Erasure{From: s[0], To: s[1], Names: PayloadNames(), Rule: in.Body.Rule},
-			Actor:   c.Actor, Decision: c.Receipt,
+			Actor:   c.Actor, Decision: c.Receipt, Spare: kept,
 		})
 		if err != nil {
 			return done, err
@@ -240,6 +248,24 @@ func (a *api) erase(ctx context.Context, c caller, in *eraseRequest) (Erased, er
 		}
 	}
 	return done, nil
+}
+
+// Documented are the entries of the log, from one up to, not including, another,
+// whose content is documented information of the management system (ISO 42001
+// 7.5.3). An erasure by age spares them; how long they are kept is for a
+// retention rule of the organisation to say.
+func Documented(ctx context.Context, r *register.Register, c *corrective.Corrective, from, to uint64) ([]uint64, error) {
+	records, err := r.Entries(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := c.Entries(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	kept := slices.Concat(records, cases)
+	slices.Sort(kept)
+	return kept, nil
 }
 
 // PayloadNames are the names of all payloads.

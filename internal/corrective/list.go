@@ -202,3 +202,42 @@ func (c *Corrective) Overdue(ctx context.Context, at time.Time) ([]Duty, error) 
 	slices.SortStableFunc(overdue, func(a, b Duty) int { return a.Due.Compare(b.Due) })
 	return overdue, failed(err, "what is overdue could not be read")
 }
+
+// Entries are the indexes in the log, in ascending order, from one up to, not
+// including, another, of the receipts of nonconformities and incidents. What
+// people wrote with them shows what was done and why (ISO 42001 10.2), so that
+// the retention of payloads spares it. Concerns are left out: their words are
+// kept no longer than other content.
+func (c *Corrective) Entries(ctx context.Context, from, to uint64) ([]uint64, error) {
+	if from >= to {
+		return nil, nil
+	}
+	begin, err := c.ledger.Entry(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	end, err := c.ledger.Entry(ctx, to-1)
+	if err != nil {
+		return nil, err
+	}
+	var receipts []string
+	err = c.db.View(ctx, func(tx *store.Tx) (err error) {
+		receipts, err = receiptsBetween(tx, begin.Time, end.Time)
+		return err
+	})
+	if err != nil {
+		return nil, failed(err, "the list could not be read")
+	}
+	var entries []uint64
+	for _, id := range receipts {
+		leaf, err := c.ledger.Find(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if from <= leaf.Index && leaf.Index < to {
+			entries = append(entries, leaf.Index)
+		}
+	}
+	slices.Sort(entries)
+	return entries, nil
+}

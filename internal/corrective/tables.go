@@ -148,3 +148,23 @@ func byToken(tx *store.Tx, digest string) (string, error) {
 	}
 	return id, rows.Err()
 }
+
+// receiptsBetween are the receipts of the steps of nonconformities and incidents
+// from a time to another, both included.
+func receiptsBetween(tx *store.Tx, from, until time.Time) ([]string, error) {
+	rows, err := tx.Query(`SELECT receipt FROM corrective_step WHERE kind IN ($1, $2) AND at >= $3 AND at <= $4`,
+		string(NonconformityKind), string(IncidentKind), from.UnixMicro(), until.UnixMicro())
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}

@@ -19,6 +19,26 @@ type Erasure struct {
 	// Decision is the id of the receipt that allowed it; empty for what the
 	// system does by itself.
 	Decision string
+	// Spare are entries, in ascending order, whose payloads stay: the erasure is
+	// then of the stretches between them, each with receipts of its own.
+	Spare []uint64
+}
+
+// stretches are the parts of the erasure between the entries that it spares.
+func (e Erasure) stretches() []Erasure {
+	var out []Erasure
+	for _, spared := range append(slices.Clone(e.Spare), e.To+1) {
+		if spared < e.From || spared > e.To+1 {
+			continue
+		}
+		if spared > e.From {
+			part := e
+			part.To = spared - 1
+			out = append(out, part)
+		}
+		e.From = spared + 1
+	}
+	return out
 }
 
 // erasedRows bounds how many commits one transaction rewrites, so that
@@ -41,12 +61,25 @@ func (l *Ledger) Erase(ctx context.Context, e Erasure) ([]Ref, error) {
 		return nil, aims.Errorf(aims.Invalid, nil, "an erasure names payloads and the rule that demands it")
 	}
 	var refs []Ref
-	for from := e.From; from <= e.To; {
-		part := e
-		part.From = from
+	for _, part := range e.stretches() {
+		done, err := l.eraseStretch(ctx, part)
+		if refs = append(refs, done...); err != nil {
+			return refs, err
+		}
+	}
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	return refs, l.db.Scrub(ctx, "log_vault")
+}
+
+// eraseStretch erases from the first entry to the last.
+func (l *Ledger) eraseStretch(ctx context.Context, e Erasure) ([]Ref, error) {
+	var refs []Ref
+	for e.From <= e.To {
 		var next uint64
 		ref, err := l.Change(ctx, func(tx *store.Tx) (entry Entry, err error) {
-			entry, next, err = part.erase(tx)
+			entry, next, err = e.erase(tx)
 			return entry, err
 		})
 		switch {
@@ -55,12 +88,9 @@ func (l *Ledger) Erase(ctx context.Context, e Erasure) ([]Ref, error) {
 		case !errors.Is(err, errNoPayloads):
 			return refs, unreadable(err)
 		}
-		from = next
+		e.From = next
 	}
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	return refs, l.db.Scrub(ctx, "log_vault")
+	return refs, nil
 }
 
 // erase rewrites the payloads of some commits, from e.From on. next is the

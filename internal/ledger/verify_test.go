@@ -3,7 +3,9 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +209,49 @@ func TestErase(t *testing.T) {
 		mustClose(t, l)
 		mustVerify(t, k.verify(t, db))
 	})
+}
+
+// What an erasure spares stays, at its ends too, and no receipt says otherwise.
+func TestAnErasureSpares(t *testing.T) {
+	k, db := newKeys(t, origin), onSQLite(t).open(t)
+	l := mustOpen(t, db, k.options())
+	for range 20 {
+		mustAppend(t, l, decision(aims.NewID("rcp"), "an input"))
+	}
+	spare := []uint64{1, 2, 7, 8, 15, 19}
+	erased := func(i uint64) bool { return 2 <= i && i <= 15 && !slices.Contains(spare, i) }
+	refs, err := l.Erase(t.Context(), ledger.Erasure{
+		Erasure: receipt.Erasure{From: 2, To: 15, Names: []string{"input", "facts"}, Rule: "retention-30d"}, Actor: aims.System, Spare: spare,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[uint64]bool{}
+	for _, ref := range refs {
+		leaf, err := l.Entry(t.Context(), ref.Index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev, err := receipt.DecodeEvent(leaf.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e receipt.Erasure
+		if err := json.Unmarshal(ev.Detail, &e); err != nil {
+			t.Fatal(err)
+		}
+		for i := e.From; i <= e.To; i++ {
+			said[i] = true
+		}
+	}
+	for i := range uint64(20) {
+		got, err := l.Payloads(t.Context(), i)
+		if err != nil || len(got) != 2 || got[0].Erased != erased(i) || got[1].Erased != erased(i) || said[i] != erased(i) {
+			t.Errorf("entry %d: %+v, %v; the receipts say that it was erased: %v", i, got, err, said[i])
+		}
+	}
+	mustClose(t, l)
+	mustVerify(t, k.verify(t, db))
 }
 
 func TestErasedBytesLeaveTheDisk(t *testing.T) {
