@@ -152,10 +152,15 @@ func (a *api) registerAgent(ctx context.Context, c caller, in *registerAgentRequ
 		Delegates: in.Body.Delegates, PurposeTexts: map[string]string{},
 	}
 	addPurposes(&next, in.Body.Purposes)
-	return a.putAgent(ctx, c, next)
+	return a.putAgent(ctx, c, in.Authorization, next)
 }
 
-func (a *api) putAgent(ctx context.Context, c caller, next inventory.Agent) (AgentDone, error) {
+// putAgent registers or changes an agent. One that goes into operation by it
+// passes the gate, which is decided by itself.
+func (a *api) putAgent(ctx context.Context, c caller, authorization string, next inventory.Agent) (AgentDone, error) {
+	if before, _ := a.Inventory.Agent(next.ID); next.Stage == inventory.Deployed && before.Stage != inventory.Deployed {
+		return a.deploy(ctx, authorization, next, nil)
+	}
 	known, err := a.Inventory.PutAgent(ctx, c.Actor, c.Receipt, next)
 	if err != nil {
 		return AgentDone{}, err
@@ -178,7 +183,10 @@ func (a *api) changeAgent(ctx context.Context, c caller, in *changeAgentRequest)
 	if !known.Registered() {
 		return AgentDone{}, aims.Errorf(aims.NotFound, nil, "no agent %q is registered", in.ID)
 	}
-	return a.putAgent(ctx, c, changed(known, in.Body))
+	if err := a.documented(ctx, in.ID, in.Body); err != nil {
+		return AgentDone{}, err
+	}
+	return a.putAgent(ctx, c, in.Authorization, changed(known, in.Body))
 }
 
 // changed is an agent with a change; the lists of the one before stay as they are.

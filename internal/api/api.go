@@ -26,6 +26,7 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/lifecycle"
 	"aims/internal/policy"
 	"aims/internal/policy/bundle"
 	"aims/internal/policy/review"
@@ -44,6 +45,7 @@ type Parts struct {
 	Approvals  *approval.Approvals
 	Corrective *corrective.Corrective
 	Register   *register.Register
+	Lifecycle  *lifecycle.Lifecycle
 	Evidence   *evidence.Service
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
@@ -103,6 +105,7 @@ func Handler(p Parts) http.Handler {
 	a.evidenceView(h)
 	a.trust(h)
 	a.agents(h)
+	a.lifecycle(h)
 	a.stops(h)
 	a.policies(h)
 	a.hindsight(h)
@@ -149,7 +152,8 @@ func (a *api) permit(ctx context.Context, authorization, action string) (caller,
 }
 
 // permitOf is permit for an action about a matter, which is looked up only for
-// a caller who is known.
+// a caller who is known. Beside the error of a decision that does not allow, the
+// caller is who asked, with that decision.
 func (a *api) permitOf(ctx context.Context, authorization, action string, matter func() (enforcement.Matter, error)) (caller, error) {
 	bearer, err := identity.FromHeader(authorization)
 	if err != nil {
@@ -170,7 +174,7 @@ func (a *api) permitOf(ctx context.Context, authorization, action string, matter
 	if err != nil {
 		p := a.failed(action, err)
 		p.Receipt, p.Reasons = ruling.Receipt, ruling.Reasons
-		return caller{}, p
+		return caller{principal, ruling}, p
 	}
 	c := caller{principal, ruling}
 	if missing != nil { // it was decided without its authors, should it come about now
@@ -187,8 +191,7 @@ func (a *api) close(ctx context.Context, c caller, err error) {
 	if errors.Is(err, context.Canceled) {
 		outcome = enforcement.Outcome{Status: receipt.Cancelled, Detail: "the caller left"}
 	} else if err != nil {
-		code, _ := aims.Public(err)
-		outcome = enforcement.Outcome{Status: receipt.Failed, Detail: string(code)}
+		outcome = enforcement.Outcome{Status: receipt.Failed, Detail: problem(err).Code}
 	}
 	if err := a.Enforcer.Close(context.WithoutCancel(ctx), c.Ruling, outcome); err != nil {
 		a.Log.Error("the outcome of a management action was not recorded", "receipt", c.Receipt, "error", err)

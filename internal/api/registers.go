@@ -271,6 +271,9 @@ func (a *api) applyRegisters(ctx context.Context, c caller, in *registerFilesReq
 		return RegisterPlan{}, err
 	}
 	p, err := a.Register.Apply(ctx, c.Actor, c.Receipt, in.Body.Base, want, in.Body.Whole)
+	if err == nil {
+		a.followRecords(ctx)
+	}
 	return RegisterPlan{Log: a.Origin, Plan: listed(p), Applied: err == nil, Decision: c.Receipt}, err
 }
 

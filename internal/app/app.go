@@ -24,6 +24,7 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/lifecycle"
 	"aims/internal/notify"
 	"aims/internal/policy"
 	"aims/internal/register"
@@ -50,6 +51,7 @@ type App struct {
 	key        *logKey
 	db         *store.DB
 	ledger     *ledger.Ledger
+	lifecycle  *lifecycle.Lifecycle
 	directory  *identity.Directory
 	inventory  *inventory.Inventory
 	policies   *policy.Administration

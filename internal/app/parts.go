@@ -23,6 +23,7 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/lifecycle"
 	"aims/internal/policy"
 	"aims/internal/register"
 	"aims/internal/session"
@@ -33,7 +34,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema(), evidence.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema(), evidence.Schema(), lifecycle.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -132,10 +133,11 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 		Approvals: a.approvals, Content: a.content.Labels,
 	})
 	a.openCorrective()
-	if a.register, err = register.Open(ctx, a.db, a.ledger, register.Options{Log: a.log}); err != nil {
+	if a.register, err = register.Open(ctx, a.db, a.ledger, register.Options{Project: []register.Projection{lifecycle.Project}, Log: a.log}); err != nil {
 		return err
 	}
 	a.evidence = evidence.New(evidence.Parts{DB: a.db, Ledger: a.ledger, Register: a.register, Now: a.now, Log: a.log})
+	a.openLifecycle()
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
 }
