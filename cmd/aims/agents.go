@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"aims/internal/api"
+	"aims/internal/evidence"
 )
 
 // printAgents prints agents as a table.
@@ -36,13 +37,24 @@ func agentState(a api.Agent) string {
 
 type agentsListCmd struct {
 	server
-	JSON bool `name:"json" help:"Print JSON."`
+	Unregistered bool `name:"unregistered" help:"Those that were seen at the enforcement points and never registered, with what they did."`
+	JSON         bool `name:"json" help:"Print JSON."`
 }
 
 func (c *agentsListCmd) Run(ctx context.Context, std streams) error {
 	client, err := c.client()
 	if err != nil {
 		return err
+	}
+	if c.Unregistered {
+		var seen []evidence.Unregistered
+		if err := client.Do(ctx, http.MethodGet, "/api/v1/evidence/unregistered", nil, &seen); err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(std.out, seen)
+		}
+		return printUnregistered(std.out, seen)
 	}
 	var agents []api.Agent
 	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents", nil, &agents); err != nil {

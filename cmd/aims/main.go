@@ -32,12 +32,10 @@ type cli struct {
 		Revoke keysRevokeCmd `cmd:"" help:"End a key at once."`
 	} `cmd:"" help:"Keys of agents and people."`
 	Agents struct {
-		List     agentsListCmd     `cmd:"" help:"List the agents that are registered, have a key or are suspended."`
+		List     agentsListCmd     `cmd:"" default:"withargs" help:"List the agents that are registered, have a key or are suspended."`
 		Show     agentsShowCmd     `cmd:"" help:"Print everything about one agent."`
 		Register agentsRegisterCmd `cmd:"" help:"Register an agent with its stage, purposes and people."`
 		Change   agentsChangeCmd   `cmd:"" help:"Change a registered agent, or move it to another stage."`
-		Gate     agentsGateCmd     `cmd:"" help:"What is known of an agent before it goes into operation, and what is missing; nothing moves."`
-		Move     agentsMoveCmd     `cmd:"" help:"Move a registered agent to another stage; into operation through the gate."`
 		Suspend  agentsSuspendCmd  `cmd:"" help:"Refuse whatever an agent asks from now on."`
 		Resume   agentsResumeCmd   `cmd:"" help:"End the suspension of an agent."`
 	} `cmd:"" help:"Agents, their stages and purposes."`
@@ -123,7 +121,10 @@ type cli struct {
 	Pack     packCmd     `cmd:"" help:"Write the audit pack of a period, which aims-verify verifies offline."`
 	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
 	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
-	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls."`
+	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls, or what is shown of a requirement."`
+	Gap      gapCmd      `cmd:"" help:"What is shown of the 70 requirements, what is missing, and what to do first."`
+	Measures measuresCmd `cmd:"" help:"Measures of the management system over time, and what is expected of them."`
+	Coverage coverageCmd `cmd:"" help:"What of the evidence is likely useful for another framework."`
 
 	Witness witnessCmd `cmd:"" help:"Run a witness that cosigns checkpoints of other logs (C2SP tlog-witness)."`
 

@@ -268,46 +268,31 @@ func (c *payloadsEraseCmd) Run(ctx context.Context, std streams) error {
 	return err
 }
 
-type statusCmd struct {
-	server
-	JSON bool `name:"json" help:"Print JSON."`
-}
-
-func (c *statusCmd) Run(ctx context.Context, std streams) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	var s api.Status
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/status", nil, &s); err != nil {
-		return err
-	}
-	if c.JSON {
-		return printJSON(std.out, s)
-	}
-	fmt.Fprintf(std.out, "version   %s, up since %s\nlog       %s, %d entries, %d decisions without outcome, %d left open by the last run\n          %s\npolicies  %s\n\n",
+// printServer prints the state of a server.
+func printServer(w io.Writer, s api.Status) error {
+	fmt.Fprintf(w, "version   %s, up since %s\nlog       %s, %d entries, %d decisions without outcome, %d left open by the last run\n          %s\npolicies  %s\n\n",
 		s.Version, instant(s.Started), s.Origin, s.Size, s.Open, s.LeftOpen, s.Verifier, s.Policy)
 	t := table{heading: []string{"SERVER", "KIND", "TOOLS", "QUARANTINED", "PROBLEM"}}
 	for _, v := range s.Servers {
 		t.add(v.Name, v.Kind, strconv.Itoa(v.Tools), strconv.Itoa(v.Quarantined), first(v.Problem))
 	}
-	if err := t.print(std.out); err != nil {
+	if err := t.print(w); err != nil {
 		return err
 	}
 	for _, v := range s.Servers {
 		if len(v.Unlisted) > 0 {
-			fmt.Fprintf(std.out, "\n%s has never listed these tools, which the configuration labels: %s\n", v.Name, strings.Join(v.Unlisted, ", "))
+			fmt.Fprintf(w, "\n%s has never listed these tools, which the configuration labels: %s\n", v.Name, strings.Join(v.Unlisted, ", "))
 		}
 	}
 	for _, stop := range s.Stops {
-		fmt.Fprintf(std.out, "\nSTOPPED: %s, %s\n", stopName(stop), stopText(stop))
+		fmt.Fprintf(w, "\nSTOPPED: %s, %s\n", stopName(stop), stopText(stop))
 	}
 	if s.PolicyError != "" || s.Stale != "" {
-		fmt.Fprintf(std.out, "\nPOLICIES ARE NOT UP TO DATE\n%s%s\n", s.PolicyError, s.Stale)
+		fmt.Fprintf(w, "\nPOLICIES ARE NOT UP TO DATE\n%s%s\n", s.PolicyError, s.Stale)
 	}
-	fmt.Fprintln(std.out, "\nCONTROLS FIRED AT THE START")
+	fmt.Fprintln(w, "\nCONTROLS FIRED AT THE START")
 	for _, k := range s.SelfCheck {
-		fmt.Fprintf(std.out, "%-4s%s\n    %s\n", holds(k.Holds), k.Name, k.Saw)
+		fmt.Fprintf(w, "%-4s%s\n    %s\n", holds(k.Holds), k.Name, k.Saw)
 	}
 	return nil
 }
