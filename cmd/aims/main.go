@@ -36,6 +36,8 @@ type cli struct {
 		Show     agentsShowCmd     `cmd:"" help:"Print everything about one agent."`
 		Register agentsRegisterCmd `cmd:"" help:"Register an agent with its stage, purposes and people."`
 		Change   agentsChangeCmd   `cmd:"" help:"Change a registered agent, or move it to another stage."`
+		Gate     agentsGateCmd     `cmd:"" help:"What is known of an agent before it goes into operation, and what is missing; nothing moves."`
+		Move     agentsMoveCmd     `cmd:"" help:"Move a registered agent to another stage; into operation through the gate."`
 		Suspend  agentsSuspendCmd  `cmd:"" help:"Refuse whatever an agent asks from now on."`
 		Resume   agentsResumeCmd   `cmd:"" help:"End the suspension of an agent."`
 	} `cmd:"" help:"Agents, their stages and purposes."`
