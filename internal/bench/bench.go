@@ -56,6 +56,7 @@ type sizes struct {
 	receipts []uint64      // in the exports that are verified, ascending
 	passes   int           // how often the export is verified
 	replayed int           // recorded calls that are decided again
+	judged   []uint64      // decisions over which evidence is judged, ascending
 	packed   uint64        // receipts of the audit pack
 }
 
@@ -73,6 +74,7 @@ func fullSizes(large bool) sizes {
 		receipts: []uint64{1_000_000},
 		passes:   5,
 		replayed: 1_000_000,
+		judged:   []uint64{100_000, 1_000_000},
 		packed:   1_000_000,
 	}
 	if large {
@@ -97,6 +99,7 @@ func measures() []measure {
 		{"authzen", "the decision API with durable receipts against a bare HTTP server", (*bench).authzen},
 		{"replay", "recorded calls decided again under a candidate", (*bench).replay},
 		{"verify", "offline verification against the SHA-256 limit", (*bench).verify},
+		{"status", "what is shown of the 70 requirements, cold and with new receipts", (*bench).status},
 		{"pack", "audit packs: written, and everything in them derived again", (*bench).packs},
 	}
 }

@@ -54,6 +54,7 @@ func smallSizes() sizes {
 		receipts: []uint64{600, 2000},
 		passes:   1,
 		replayed: 500,
+		judged:   []uint64{200, 500},
 		packed:   1_000,
 	}
 }

@@ -32,7 +32,7 @@ type testLog struct {
 
 const origin = "bench.example/aims"
 
-func openLog(ctx context.Context, path string) (*testLog, error) {
+func openLog(ctx context.Context, path string, more ...store.Schema) (*testLog, error) {
 	skey, vkey, err := note.GenerateKey(rand.Reader, origin)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func openLog(ctx context.Context, path string) (*testLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, path, time.Now, ledger.Schema())
+	db, err := sqlite.Open(ctx, path, time.Now, append([]store.Schema{ledger.Schema()}, more...)...)
 	if err != nil {
 		return nil, err
 	}
