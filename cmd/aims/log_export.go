@@ -27,6 +27,11 @@ func (c *logExportCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	src, end, err := watched(ctx, src, std, "exporting")
+	if err != nil {
+		return err
+	}
+	defer end()
 	manifest, err := receipt.Export(ctx, src, c.Dir, receipt.ExportOptions{Created: time.Now(), Payloads: c.Payloads})
 	if err != nil {
 		return err

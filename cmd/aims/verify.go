@@ -44,7 +44,12 @@ func (c *verifyCmd) Run(ctx context.Context, std streams) error {
 		}
 		options.Elsewhere = append(options.Elsewhere, text)
 	}
+	src, end, err := watched(ctx, src, std, "verifying")
+	if err != nil {
+		return err
+	}
 	report, err := receipt.Verify(ctx, src, options)
+	end()
 	if err != nil {
 		return err
 	}
