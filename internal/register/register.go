@@ -4,8 +4,8 @@
 // version, and the whole as it was at any moment.
 //
 // All state is read from the database in the transaction that uses it, so that
-// any number of processes may serve one installation. docs/registers.md says
-// how files, tables and the log belong together.
+// any number of processes may serve one installation. docs/register-store.md
+// says how files, tables and the log belong together.
 package register
 
 import (
