@@ -166,6 +166,13 @@ func impactFaults() []fault {
 	return []fault{
 		{"6.1.4/1", NotMet, "agent/billing", "without a day", func(w *world) { w.Impacts[0].ReviewBy = "" }},
 		{"6.1.4/1", NotMet, "agent/billing", "no approved impact assessment", func(w *world) { w.unmark(record.Approve, "impact_assessment", "impact-billing") }},
+		{"6.1.4/1", NotMet, "agent/billing", "due again since 2026-10-01 because of billing with tool crm___pay", func(w *world) {
+			w.o.Reopened = []observed.Reopening{{Agent: "billing", Cause: "tool crm___pay",
+				Event: observed.Event{On: "impact-billing", Digest: record.Digest(w.Impacts[0]), At: at("2026-10-01"), Receipt: "rcp_1"}}}
+		}},
+		{"6.1.4/1", Met, "", "an earlier version was due again", func(w *world) {
+			w.o.Reopened = []observed.Reopening{{Agent: "billing", Cause: "tool crm___pay", Event: observed.Event{On: "impact-billing", Digest: "sha256:earlier", At: at("2026-09-01")}}}
+		}},
 		{"6.1.4/1", NotMet, "agent/billing", "is to stop", func(w *world) { w.Impacts[0].Result = "stop" }},
 		{"6.1.4/1", OutOfDate, "agent/billing", "ended on 2026-11-20", func(w *world) { w.Impacts[0].ReviewBy = "2026-11-20" }},
 		{"6.1.4/1", Met, "", "with a recorded reason", func(w *world) { w.Impacts = w.Impacts[1:]; w.Agents[0].NoImpact = "it only counts" }},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"aims/internal/evidence/observed"
 	"aims/internal/register/record"
 )
 
@@ -31,9 +32,12 @@ func (in *Input) impactCurrent(n *Count, agent string) {
 		return
 	}
 	in.saw(n, "impact_assessment", x.ID)
+	reopened, due := in.reopened(n, x)
 	switch _, approved := in.approved(n, "impact_assessment", x.ID); {
 	case !approved:
 		n.Look(false, on, "has no approved impact assessment")
+	case due:
+		n.Look(false, on, "has the impact assessment %s, which is due again since %s because of %s with %s", x.ID, dayOf(reopened.At), reopened.Agent, reopened.Cause)
 	case x.Result == "stop":
 		n.Look(false, on, "is to stop by its impact assessment %s", x.ID)
 	case x.ReviewBy == "":
@@ -44,6 +48,19 @@ func (in *Input) impactCurrent(n *Count, agent string) {
 		n.Look(true, on, "")
 		n.Until(x.ReviewBy)
 	}
+}
+
+// reopened is the newest event that made the present version of an impact
+// assessment due again.
+func (in *Input) reopened(n *Count, x record.ImpactAssessment) (r observed.Reopening, ok bool) {
+	digest := record.Digest(x)
+	for _, r := range slices.Backward(in.Observed.Reopened) {
+		if r.On == x.ID && r.Digest == digest && r.At <= in.Until.UnixMicro() {
+			n.Saw(r.At, r.Receipt)
+			return r, true
+		}
+	}
+	return r, false
 }
 
 func withinBounds(in *Input, n *Count) {
