@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aims/internal/aims"
+	"aims/internal/evidence/own"
 	"aims/internal/register/record"
 	"aims/internal/store"
 )
@@ -292,7 +293,21 @@ func (p *prepared) check(tx *store.Tx, want record.Registers) error {
 			return aims.Errorf(aims.Invalid, err, "%s/%s cannot be read", c.Kind, c.ID)
 		}
 	}
-	return wrong(after.Check(day(tx.Now)))
+	return wrong(append(after.Check(day(tx.Now)), p.ownCriteria(after)...))
+}
+
+// ownCriteria looks at the expressions of criteria that change: what cannot be
+// meant is said now and not when evidence is judged by it.
+func (p *prepared) ownCriteria(after record.Registers) (problems []record.Problem) {
+	for _, c := range p.Changes {
+		rec, _ := after.Get(c.Kind, c.ID)
+		if criterion, ok := rec.(record.OwnCriterion); ok && c.Event != record.Removed {
+			if err := own.Check(criterion); err != nil {
+				problems = append(problems, record.Problem{Kind: c.Kind, ID: c.ID, Text: strings.TrimPrefix(err.Error(), c.Kind+"/"+c.ID+": ")})
+			}
+		}
+	}
+	return problems
 }
 
 // day is a moment's day in UTC.
