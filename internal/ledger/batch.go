@@ -103,14 +103,17 @@ func (b *batch) admit(e *Entry, open *openDecisions) error {
 	return nil
 }
 
-// maxThen bounds how many entries stand behind that of a change: with a full
-// queue of such changes, a commit still has fewer than maxEntries.
-const maxThen = 32
+// maxThen bounds how many entries stand behind that of a change.
+const maxThen = 4096
 
 // admissible checks and admits the entries of one change.
 func (b *batch) admissible(entries []Entry, open *openDecisions) error {
 	if len(entries) > 1+maxThen {
 		return aims.Errorf(aims.Invalid, nil, "%d receipts stand behind another, at most %d", len(entries)-1, maxThen)
+	}
+	// Every other request of the commit has room for its own entry.
+	if len(entries) > 1 && len(b.hashes)+len(entries) > maxEntries-queueLength {
+		return aims.Errorf(aims.Unavailable, nil, "too much is to be recorded at once: nothing was done; try again")
 	}
 	closes := map[uint64]bool{}
 	for i := range entries {

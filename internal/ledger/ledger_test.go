@@ -309,6 +309,30 @@ func followed(e ledger.Entry, then ...ledger.Entry) ledger.Entry {
 	return e
 }
 
+// A change of whole registers has a receipt for each agent that it concerns.
+func TestAChangeHasManyReceipts(t *testing.T) {
+	eachStore(t, func(t *testing.T, at place) {
+		k, db := newKeys(t, origin), at.open(t)
+		l := mustOpen(t, db, k.options())
+		many := func(n int) error {
+			_, err := l.Change(t.Context(), func(*store.Tx) (ledger.Entry, error) {
+				e := event("first")
+				for range n {
+					e.Then = append(e.Then, event("behind"))
+				}
+				return e, nil
+			})
+			return err
+		}
+		if err := many(1000); err != nil || l.Size() != 1001 {
+			t.Fatalf("a change with 1000 receipts behind it: %v, %d entries", err, l.Size())
+		}
+		if err := many(5000); codeOf(err) != aims.Invalid || l.Size() != 1001 {
+			t.Errorf("a change with 5000 receipts behind it: %v, %d entries", err, l.Size())
+		}
+	})
+}
+
 // What follows from a change stands right behind it, whatever else is in the
 // same commit, and no decision is closed twice in it.
 func TestReceiptsOfOneChangeStandTogether(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 
 // Bounds of one change, in bytes. A receipt has at most maxPart of records, and
 // at most maxNames of their names, so that these fit into its body; a change has
-// at most maxParts receipts, as many as the log stores together.
+// at most maxParts receipts, because other writers wait for its transaction.
 const (
 	maxRecord = 1 << 20
 	maxPart   = 1 << 20
