@@ -71,6 +71,9 @@ func TestOnPostgres(t *testing.T) {
 		"LabellingWhileAServerLists":                         TestLabellingWhileAServerLists,
 		"TheConfigurationSpeaksForTheToolsThatItNames":       TestTheConfigurationSpeaksForTheToolsThatItNames,
 		"AHintLoosensOnlyWhenAPersonApprovedIt":              TestAHintLoosensOnlyWhenAPersonApprovedIt,
+		"NothingIsDeployedPastTheGate":                       TestNothingIsDeployedPastTheGate,
+		"TheGateIsAReceiptOfTheDeployment":                   TestTheGateIsAReceiptOfTheDeployment,
+		"ARecordIsCarriedOver":                               TestARecordIsCarriedOver,
 		"ProcessesAgree":                                     TestProcessesAgree,
 	} {
 		t.Run(name, test)
