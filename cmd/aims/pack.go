@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"aims/internal/aims"
 	"aims/internal/evidence/pack"
+	"aims/internal/progress"
 )
 
 type packCmd struct {
@@ -41,12 +43,14 @@ func (c *packCmd) Run(ctx context.Context, std streams) error {
 	if c.For != "" {
 		query.Set("for", c.For)
 	}
+	bar := progress.New(std.err, "making the pack, bytes received", 0, time.Now)
+	defer watch(bar)()
 	body, err := client.Open(ctx, http.MethodGet, "/api/v1/pack?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
 	defer body.Close() // read only
-	if err := writeWhole(c.Out, body); err != nil {
+	if err := writeWhole(c.Out, io.TeeReader(body, received{bar})); err != nil {
 		return err
 	}
 	p, err := pack.Open(c.Out)
@@ -60,6 +64,38 @@ func (c *packCmd) Run(ctx context.Context, std streams) error {
 	}
 	_, err = fmt.Fprintf(std.out, "%s: %d entries of the log %s, %s to %s\nThe auditor verifies it with: aims-verify %s --trust KEY\n", c.Out, m.Size, m.Origin, m.From, m.Until, filepath.Base(c.Out))
 	return err
+}
+
+// received tells a bar how much was written to it.
+type received struct{ bar *progress.Bar }
+
+func (c received) Write(b []byte) (int, error) {
+	c.bar.Add(uint64(len(b)))
+	return len(b), nil
+}
+
+// watch lets a bar appear also while nothing arrives. The function that it
+// returns ends both.
+func watch(bar *progress.Bar) func() {
+	if bar == nil {
+		return func() {}
+	}
+	tick, done := time.NewTicker(500*time.Millisecond), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				bar.Add(0)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		tick.Stop()
+		close(done)
+		bar.End()
+	}
 }
 
 // writeWhole writes a file that gets its name when all of it is there.

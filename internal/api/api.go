@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -248,6 +249,15 @@ func operationID(op huma.Operation) string {
 	return strings.ToLower(op.Method) + "-" + strings.Join(parts[2:], "-")
 }
 
+// answerProblem is the answer of a stream that failed before its first piece.
+func (a *api) answerProblem(hc huma.Context, p *Problem) {
+	hc.SetHeader("Content-Type", p.ContentType(""))
+	hc.SetStatus(p.Status)
+	if err := json.NewEncoder(hc.BodyWriter()).Encode(p); err != nil {
+		a.Log.Debug("an answer could not be written", "error", err)
+	}
+}
+
 // stream registers an operation whose answer is written piece by piece. When
 // it fails half-way, the connection is broken off, so that the reader notices.
 func stream[In interface {
@@ -271,10 +281,14 @@ func stream[In interface {
 				err = w.left
 			}
 			a.close(ctx, c, err)
-			if err != nil {
-				a.failed(action, err)
-				panic(http.ErrAbortHandler)
+			if err == nil {
+				return
 			}
+			if p := a.failed(action, err); !w.begun {
+				a.answerProblem(hc, p)
+				return
+			}
+			panic(http.ErrAbortHandler)
 		}}, nil
 	})
 }
@@ -282,10 +296,12 @@ func stream[In interface {
 // pieces notices when the reader takes no more.
 type pieces struct {
 	io.Writer
-	left error
+	begun bool
+	left  error
 }
 
 func (p *pieces) Write(b []byte) (int, error) {
+	p.begun = true
 	n, err := p.Writer.Write(b)
 	if err != nil {
 		p.left = errLeft

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -35,9 +36,6 @@ func (r *packRequest) period() (pack.Request, error) {
 		return pack.Request{}, aims.Errorf(aims.Invalid, err, "until: %.40q is no day; expected one such as 2026-11-23", r.Last)
 	}
 	p := pack.Request{From: from, Until: last.AddDate(0, 0, 1), For: r.For}
-	if err := p.Check(); err != nil {
-		return p, aims.Errorf(aims.Invalid, err, "%s", err)
-	}
 	return p, nil
 }
 
@@ -55,5 +53,9 @@ func (a *api) streamPack(ctx context.Context, _ caller, in *packRequest, w io.Wr
 		return err
 	}
 	_, err = pack.Write(ctx, w, src, p, os.TempDir(), nil)
+	var wrong *pack.RequestError
+	if errors.As(err, &wrong) {
+		return aims.Errorf(aims.Invalid, err, "%s", wrong.Text)
+	}
 	return err
 }

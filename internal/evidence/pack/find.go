@@ -88,7 +88,7 @@ func find(ctx context.Context, src receipt.Source, r Request, p Progress) (*foun
 		f.first = f.end
 	}
 	if f.end == 0 {
-		return nil, fmt.Errorf("the log has no entry before %s", r.Until.Format(time.DateOnly))
+		return nil, &RequestError{fmt.Sprintf("there is nothing to pack: the log has no entry up to %s", r.last())}
 	}
 	f.cutAt(f.size)
 	return f, nil

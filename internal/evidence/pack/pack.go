@@ -41,13 +41,18 @@ type Request struct {
 // Occasions are the audits that a pack can be made for (ISO/IEC 17021-1).
 func Occasions() []string { return []string{"stage1", "stage2", "surveillance"} }
 
+// RequestError says what is wrong with what was asked for.
+type RequestError struct{ Text string }
+
+func (e *RequestError) Error() string { return e.Text }
+
 // Check refuses a period that is none and an unknown occasion.
 func (r Request) Check() error {
 	if r.From.IsZero() || !r.From.Before(r.Until) {
-		return fmt.Errorf("a period ends after it begins; this one goes from %s to before %s", r.From.Format(time.DateOnly), r.Until.Format(time.DateOnly))
+		return &RequestError{fmt.Sprintf("a period ends after it begins; this one goes from %s to %s", r.From.Format(time.DateOnly), r.last())}
 	}
 	if r.For != "" && !slices.Contains(Occasions(), r.For) {
-		return fmt.Errorf("%q is no occasion; expected stage1, stage2 or surveillance", r.For)
+		return &RequestError{fmt.Sprintf("%q is no occasion; expected stage1, stage2 or surveillance", r.For)}
 	}
 	return nil
 }
