@@ -56,6 +56,7 @@ var house = map[string]room{
 	"internal/register/carryover": {3, "what an organisation with ISO/IEC 27001 has, as records: proposals with their origin, never decisions",
 		[]string{"github.com/xuri/excelize/v2"}},
 	"internal/evidence/observed":  {2, "folds receipts into what they show of a management system at work; pure", nil},
+	"internal/evidence/sample":    {2, "draws a sample of a population that anybody draws again; pure", nil},
 	"internal/evidence/measure":   {2.5, "measures of what the log shows, for a period; pure", nil},
 	"internal/evidence/framework": {3, "what other frameworks find among the evidence, and what of the EU AI Act applies to a system; pure", nil},
 	"internal/evidence/criteria":  {3, "what the records show towards each of the 70 requirements; pure", nil},
@@ -108,6 +109,8 @@ var house = map[string]room{
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
 	"internal/evidence": {7, "joins registers and log to what is shown of the 70 requirements, and what is to be done first", nil},
+
+	"internal/evidence/audit": {7.2, "internal audits on whole populations and samples, frozen inputs of reviews, windows of certification", nil},
 
 	"internal/api": {8, "management API over HTTP: every verb a person has, decided by the same PDP", []string{"github.com/danielgtaylor/huma/v2"}},
 

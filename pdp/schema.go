@@ -89,7 +89,7 @@ func Preconditions() []string {
 func Verbs() []string {
 	return []string{
 		"agents/change", DeployVerb, "agents/read", "agents/resume", "agents/suspend",
-		"approvals/deny", "approvals/grant", "approvals/read",
+		"approvals/deny", "approvals/grant", "approvals/read", "audit/read", "audit/run",
 		"concerns/handle", "concerns/open", "concerns/read", "concerns/report", "evidence/read",
 		"incidents/close", "incidents/handle", "incidents/notify", "incidents/read", "incidents/reopen", "incidents/report",
 		"inventory/read",
@@ -100,7 +100,7 @@ func Verbs() []string {
 		"pack/make", "payloads/erase", "payloads/read",
 		"policy/activate", "policy/approve", "policy/check", "policy/mine", "policy/publish",
 		"policy/read", "policy/replay", "policy/rollback",
-		"receipts/read", "registers/apply", "registers/mark", "registers/read", "rehearsal/record", "servers/resume", "servers/stop", "sessions/read",
+		"receipts/read", "registers/apply", "registers/mark", "registers/read", "rehearsal/record", "reviews/freeze", "servers/resume", "servers/stop", "sessions/read",
 		"tools/approve", "tools/forget", "tools/label", "trust/change", "trust/read",
 	}
 }

@@ -125,6 +125,7 @@ type cli struct {
 	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
 	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls, or what is shown of a requirement."`
 	Gap      gapCmd      `cmd:"" help:"What is shown of the 70 requirements, what is missing, and what to do first."`
+	Audit    auditCmds   `cmd:"" help:"Internal audits: tests of whole populations, samples, work papers, findings."`
 	Measures measuresCmd `cmd:"" help:"Measures of the management system over time, and what is expected of them."`
 	Coverage coverageCmd `cmd:"" help:"What of the evidence is likely useful for another framework."`
 

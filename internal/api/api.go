@@ -24,6 +24,7 @@ import (
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -48,6 +49,7 @@ type Parts struct {
 	Register   *register.Register
 	Lifecycle  *lifecycle.Lifecycle
 	Evidence   *evidence.Service
+	Audits     *audit.Audits
 	Sessions   *session.Sessions
 	// PolicyDir reads the server's own policy directory; nil when it has none.
 	PolicyDir func() (*bundle.Bundle, error)
@@ -104,6 +106,8 @@ func Handler(p Parts) http.Handler {
 	a.concerns(h)
 	a.registers(h)
 	a.evidenceView(h)
+	a.applicability(h)
+	a.audits(h)
 	a.trust(h)
 	a.agents(h)
 	a.lifecycle(h)

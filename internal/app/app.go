@@ -19,6 +19,7 @@ import (
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/gateway"
 	"aims/internal/gateway/hold"
 	"aims/internal/identity"
@@ -54,6 +55,7 @@ type App struct {
 	lifecycle  *lifecycle.Lifecycle
 	directory  *identity.Directory
 	inventory  *inventory.Inventory
+	audits     *audit.Audits
 	policies   *policy.Administration
 	approvals  *approval.Approvals
 	corrective *corrective.Corrective

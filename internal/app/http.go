@@ -172,7 +172,7 @@ func (a *App) api() http.Handler {
 // apiParts are the parts that the management API speaks for.
 func (a *App) apiParts() api.Parts {
 	return api.Parts{
-		Corrective: a.corrective, Register: a.register, Evidence: a.evidence, Lifecycle: a.lifecycle, Origin: a.key.Name(), Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
+		Corrective: a.corrective, Register: a.register, Evidence: a.evidence, Audits: a.audits, Lifecycle: a.lifecycle, Origin: a.key.Name(), Enforcer: a.enforcer, Directory: a.directory, Inventory: a.inventory, Policies: a.policies, Ledger: a.ledger, Approvals: a.approvals, Sessions: a.sessions,
 		PolicyDir: a.directoryBundle, Activate: a.activate, Released: a.released, Known: a.known, Status: a.status, Source: a.Source,
 		Version: a.version.Version, Log: a.log, Now: a.now, Servers: a.cfg.serverNames(), Content: a.content.Labels,
 	}

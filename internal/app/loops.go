@@ -54,6 +54,7 @@ func (a *App) startLoops() {
 	loop(reportInterval, a.expireApprovals)
 	loop(reportInterval, a.endRuns)
 	loop(reportInterval, a.recordDifferences)
+	loop(statedEvery, a.stateCounts)
 	loop(reportInterval, a.reopenAssessments)
 	loop(foldInterval, a.foldEvidence)
 	if len(a.cfg.Notifications) > 0 {

@@ -18,6 +18,7 @@ import (
 	"aims/internal/corrective"
 	"aims/internal/enforcement"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/gateway"
 	"aims/internal/gateway/upstream"
 	"aims/internal/identity"
@@ -34,7 +35,7 @@ import (
 
 // Schemas are the tables of an installation.
 func Schemas() []store.Schema {
-	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema(), evidence.Schema(), lifecycle.Schema()}
+	return []store.Schema{ledger.Schema(), identity.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema(), corrective.Schema(), register.Schema(), evidence.Schema(), audit.Schema(), lifecycle.Schema()}
 }
 
 func (a *App) openStore(ctx context.Context) error {
@@ -138,6 +139,9 @@ func (a *App) openParts(ctx context.Context, redactor *identity.Redactor) error 
 	}
 	a.evidence = evidence.New(evidence.Parts{DB: a.db, Ledger: a.ledger, Register: a.register, Now: a.now, Log: a.log})
 	a.openLifecycle()
+	if err := a.openAudits(); err != nil {
+		return err
+	}
 	a.onStop("the refusals that were only counted", a.enforcer.FlushRefusals)
 	return nil
 }

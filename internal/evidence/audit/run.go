@@ -34,7 +34,7 @@ type Result struct {
 	First  []receipt.Exception `json:"first,omitempty"`
 	Checks []receipt.Check     `json:"checks,omitempty"`
 	Note   string              `json:"note,omitempty"`
-	Paper *Paper `json:"paper,omitempty"`
+	Paper  *Paper              `json:"paper,omitempty"`
 }
 
 // mostListed is how many exceptions a result lists; all are counted.
@@ -167,7 +167,7 @@ func (a *Audits) examine(ctx context.Context, from, until time.Time, tests []str
 	}
 	var results []Result
 	for _, t := range tests {
-		r := Result{Test: t, From: walked.first, Until: walked.last, Size: contents.Size, Root: fmt.Sprintf("sha256:%x", root)}
+		r := Result{Test: t, From: walked.first, Until: walked.last, Size: contents.Size, Root: fmt.Sprintf("sha256:%x", root[:])}
 		switch t {
 		case observed.TestIntegrity:
 			integrity(&r, verified)

@@ -179,7 +179,7 @@ func (a *Audits) checkpointSeed(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", aims.Errorf(aims.Unavailable, err, "the newest checkpoint is not signed by this log's key")
 	}
-	return fmt.Sprintf("checkpoint %d %x", cp.Size, cp.Root), nil
+	return fmt.Sprintf("checkpoint %d %x", cp.Size, cp.Root[:]), nil
 }
 
 // draw finds the population in the log of the sample's size, and its items.
@@ -349,4 +349,3 @@ func put(list []Sample, j Judgement) {
 func damaged(p stored, cause error) error {
 	return aims.Errorf(aims.Internal, cause, "the work paper %s is not what was kept: somebody changed the database", p.Receipt)
 }
-
