@@ -23,24 +23,6 @@ const payingServer = `servers:
 // keyless are the operations that take no key, because they know nobody.
 var keyless = []string{"/api/v1/concerns/anonymous", "/api/v1/concerns/follow"}
 
-// correctiveBody is a body that an operation of this subject accepts.
-func correctiveBody(url string) string {
-	_, path, _ := strings.Cut(url, "/api/v1")
-	return map[string]string{
-		"/nonconformities":                `{"source":"person","requirement":"8.3","grade":"minor","statement":"x"}`,
-		"/nonconformities/{id}/analyse":   `{"extent":"x","root_cause":"x","cause":"x"}`,
-		"/nonconformities/{id}/plan":      `{"actions":[],"review_from":"2026-01-01"}`,
-		"/nonconformities/{id}/implement": `{"action":"a1","note":"x"}`,
-		"/nonconformities/{id}/review":    `{"effective":true,"note":"x"}`,
-		"/incidents":                      `{"severity":"low","happened":"2026-01-01T00:00:00Z","statement":"x"}`,
-		"/incidents/{id}/note":            `{"when":"2026-01-01T00:00:00Z","text":"x"}`,
-		"/incidents/{id}/assess":          `{"severity":"low","affected":"x"}`,
-		"/incidents/{id}/decide":          `{"tell":[],"reason":"x"}`,
-		"/incidents/{id}/notified":        `{"to":"x"}`,
-		"/concerns/{id}/triage":           `{"category":"other","handler":"x"}`,
-	}[path]
-}
-
 // pay asks whether an agent may pay, and returns the receipt of the decision.
 func (o *office) pay(key string) (receipt string, allowed bool) {
 	o.t.Helper()
