@@ -109,6 +109,8 @@ var house = map[string]room{
 	"internal/rehearsal/scenario": {7.5, "runs the threat model: scripted runs against policies", nil},
 
 	"internal/evidence": {7, "joins registers and log to what is shown of the 70 requirements, and what is to be done first", nil},
+	"internal/evidence/report": {7.5, "reports that people open: PDF, XLSX, JSON; the same bytes for the same moment of a log",
+		[]string{"codeberg.org/go-pdf/fpdf", "github.com/xuri/excelize/v2"}},
 
 	"internal/evidence/audit": {7.2, "internal audits on whole populations and samples, frozen inputs of reviews, windows of certification", nil},
 
