@@ -137,13 +137,6 @@ func (w *world) state() record.State {
 	return s
 }
 
-func (w *world) base() register.Base {
-	w.t.Helper()
-	v, err := w.Version(w.t.Context())
-	w.ok(err)
-	return register.Base{Index: v}
-}
-
 // mark states something of the present version of a record.
 func (w *world) mark(by string, kind record.MarkKind, on, id string) (record.Mark, error) {
 	m := record.Mark{Kind: kind, On: on, ID: id}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"aims/internal/evidence/observed"
-	"aims/internal/register/record"
 )
 
 // controlsPolicy asks about policies and internal organisation (ISO 42001 A.2, A.3).
@@ -172,16 +171,4 @@ func (in *Input) concernsWithin(n *Count, event string, days int) {
 // the kind before it or not.
 func (in *Input) eventOf(c observed.Case, event string) int64 {
 	return max(c.Events[event], c.Events[c.Kind+"."+event])
-}
-
-// current are the documents of a type that are in force.
-func (in *Input) currentDocuments(n *Count, types ...string) []record.Document {
-	var list []record.Document
-	for _, d := range in.documents(types...) {
-		if in.isInForce("document", d.Base) {
-			in.saw(n, "document", d.ID)
-			list = append(list, d)
-		}
-	}
-	return list
 }

@@ -156,13 +156,11 @@ func (w *world) people() {
 		w.People = append(w.People, record.Person{Base: base(p, ""), Name: p})
 	}
 	w.Competences = []record.Competence{{Base: base("oversight", "olga"), Title: "watching agents", ValidDays: 730}}
-	for _, r := range []record.Role{
+	w.Roles = append(w.Roles, []record.Role{
 		{Base: base("management", ""), Title: "Management", TopManagement: true, Competences: []string{"oversight"}},
 		{Base: base("treasurer", ""), Title: "Treasurer", Competences: []string{"oversight"}, Grants: "treasurer"},
 		{Base: base("auditor", ""), Title: "Auditor", Competences: []string{"oversight"}},
-	} {
-		w.Roles = append(w.Roles, r)
-	}
+	}...)
 	for role, p := range map[string]string{"management": "ceo", "treasurer": "olga", "auditor": "ivan"} {
 		w.Assignments = append(w.Assignments, record.Assignment{Base: base(role+"-"+p, ""), Role: role, Person: p, From: "2026-01-01", Accepted: "2026-01-02"})
 		w.Training = append(w.Training, record.Training{Base: base("training-"+p, ""), Person: p, Competence: "oversight", On: "2026-01-03", Effective: yes(), Evaluated: "2026-02-03"})

@@ -308,7 +308,7 @@ func (p *Part) foldTool(at int64, d *decision) {
 	count(d, &t.Allowed, &t.Denied, &t.Held)
 	t.Last, t.receipt = at, d.id
 	switch {
-	case d.pin != nil && len(d.pin) > 0:
+	case len(d.pin) > 0:
 		t.Pins[string(d.pin)]++
 	case authz.Verdict(d.verdict) == authz.Allow:
 		t.Unpinned++

@@ -82,15 +82,6 @@ func kindNamed(name string) (kind, bool) {
 	return kinds[i], true
 }
 
-// kindOf finds the kind of a record.
-func kindOf(t reflect.Type) (kind, bool) {
-	i := slices.IndexFunc(kinds, func(k kind) bool { return k.typ == t })
-	if i < 0 {
-		return kind{}, false
-	}
-	return kinds[i], true
-}
-
 // readShapes reads the fields of every struct that a record may hold.
 func readShapes() map[reflect.Type][]field {
 	out := map[reflect.Type][]field{}
