@@ -76,12 +76,13 @@ func (w *world) process(now func() time.Time, log *slog.Logger) *lifecycle.Lifec
 			if err != nil {
 				return err
 			}
+			size := w.ledger.Size() // before the view is fixed, which then has them all
 			src, err := w.ledger.Source(ctx, nil)
 			if err != nil {
 				return err
 			}
 			facts := observed.New()
-			if err := facts.Fold(ctx, src, w.ledger.Size(), nil); err != nil {
+			if err := facts.Fold(ctx, src, size, nil); err != nil {
 				return err
 			}
 			return fn(s, facts)
