@@ -108,6 +108,7 @@ func Handler(p Parts) http.Handler {
 	a.evidenceView(h)
 	a.applicability(h)
 	a.audits(h)
+	a.reviews(h)
 	a.trust(h)
 	a.agents(h)
 	a.lifecycle(h)
