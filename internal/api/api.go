@@ -106,7 +106,6 @@ func Handler(p Parts) http.Handler {
 	a.concerns(h)
 	a.registers(h)
 	a.evidenceView(h)
-	a.applicability(h)
 	a.audits(h)
 	a.reviews(h)
 	a.trust(h)
