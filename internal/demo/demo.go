@@ -205,7 +205,11 @@ func (d *demonstration) play(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	verified, err := d.verify(ctx, manage)
-	return good && went && verified, err
+	if err != nil {
+		return false, err
+	}
+	derived, err := d.system(ctx, manage)
+	return good && went && verified && derived, err
 }
 
 // key makes the key of an actor whose only role is called as it is, and keeps it in a file.
@@ -246,12 +250,14 @@ func (d *demonstration) farewell(good bool) {
 		{"management API", d.app.URL() + "/api/openapi.json"},
 		{"log", d.app.URL() + "/log/checkpoint"},
 		{"export", d.path("export")},
+		{"registers", d.path("registers") + "        key of their manager in " + d.path("mara.key")},
+		{"audit pack", d.path("audit-pack.zip")},
 	}
 	for _, l := range lines {
 		d.note("%-16s%s", l[0], l[1])
 	}
 	d.printf("\n%sexport AIMS_URL=%s AIMS_KEY_FILE=%s\n", indent, d.app.URL(), d.path("admin.key"))
-	for _, c := range []string{"receipts list", "receipts show --payloads <receipt>", "tools list", "tools approve payments transfer_funds", "policy schema", "verify"} {
+	for _, c := range []string{"receipts list", "receipts show --payloads <receipt>", "tools list", "tools approve payments transfer_funds", "policy schema", "verify", "gap", "status A.9.2", "soa", "agents gate bookkeeper"} {
 		d.note("%s %s", d.Invoke, c)
 	}
 	d.note("%s --key %s %s", verifier(d.Invoke), d.path(filepath.Join("data", app.VerifierKeyFile)), d.path("export"))
