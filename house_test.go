@@ -73,7 +73,8 @@ var house = map[string]room{
 	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
-	"internal/register": {4, "documented information: plan, apply, marks, history, as-of, in tables that follow from the log", nil},
+	"internal/register/starter": {4, "the first records of an organisation, from answers to a few questions", nil},
+	"internal/register":         {4, "documented information: plan, apply, marks, history, as-of, in tables that follow from the log", nil},
 
 	"internal/policy/bundle": {4, "the format of a policy bundle: policies, their tests, whose they are", []string{"github.com/cedar-policy/cedar-go", "go.yaml.in/yaml/v3"}},
 	"internal/policy/guards": {4.2, "the guards that ship: reviewed templates of policies, with their tests", nil},

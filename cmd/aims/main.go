@@ -105,6 +105,7 @@ type cli struct {
 	Payloads struct {
 		Erase payloadsEraseCmd `cmd:"" help:"Erase inputs, facts and results; the receipts stay."`
 	} `cmd:"" help:"Content beside the log."`
+	Init        initCmd        `cmd:"" help:"Ask a few questions and write the first records of an organisation, with guidance in every file."`
 	Plan        planCmd        `cmd:"" help:"Show what applying a directory of registers would change, field by field."`
 	Apply       applyCmd       `cmd:"" help:"Make the registers what a directory says: all of it or nothing."`
 	Export      exportCmd      `cmd:"" help:"Write the registers to a directory; applying it changes nothing."`
