@@ -121,12 +121,17 @@ type cli struct {
 		Export    logExportCmd    `cmd:"" help:"Write the log to a directory that aims-verify reads."`
 		Registers logRegistersCmd `cmd:"" help:"Make the registers again from the log and compare."`
 	} `cmd:"" help:"The log."`
-	Pack          packCmd          `cmd:"" help:"Write the audit pack of a period, which aims-verify verifies offline."`
-	Verify        verifyCmd        `cmd:"" help:"Verify the log of a running server or of a database file."`
-	Rehearse      rehearseCmd      `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
-	Status        statusCmd        `cmd:"" help:"Print the state of the server and of its controls, or what is shown of a requirement."`
-	Gap           gapCmd           `cmd:"" help:"What is shown of the 70 requirements, what is missing, and what to do first."`
-	Audit         auditCmds        `cmd:"" help:"Internal audits: tests of whole populations, samples, work papers, findings."`
+	Pack     packCmd     `cmd:"" help:"Write the audit pack of a period, which aims-verify verifies offline."`
+	Report   reportCmd   `cmd:"" help:"Write a report to open or to import: PDF, XLSX, JSON or OSCAL; the same moment gives the same bytes."`
+	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
+	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
+	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls, or what is shown of a requirement."`
+	Gap      gapCmd      `cmd:"" help:"What is shown of the 70 requirements, what is missing, and what to do first."`
+	Audit    auditCmds   `cmd:"" help:"Internal audits: tests of whole populations, samples, work papers, findings."`
+	SoA      struct {
+		Show    soaShowCmd    `cmd:"" default:"withargs" help:"Print it, whether it is approved, and what changed since."`
+		Approve soaApproveCmd `cmd:"" help:"Approve the statement that you have seen."`
+	} `cmd:"" name:"soa" help:"The statement of applicability: 38 controls, decided, in place and shown."`
 	Review        reviewCmds       `cmd:"" help:"Management reviews: inputs frozen before the meeting, decisions, what is overdue."`
 	Certification certificationCmd `cmd:"" help:"The certification programme: windows, readiness, what changed, findings of the body."`
 	Measures      measuresCmd      `cmd:"" help:"Measures of the management system over time, and what is expected of them."`

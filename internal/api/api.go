@@ -106,6 +106,8 @@ func Handler(p Parts) http.Handler {
 	a.concerns(h)
 	a.registers(h)
 	a.evidenceView(h)
+	a.reports(h)
+	a.applicability(h)
 	a.audits(h)
 	a.reviews(h)
 	a.trust(h)

@@ -218,7 +218,7 @@ func (a *api) showRecord(ctx context.Context, _ caller, in *registerRecordReques
 }
 
 func (a *api) recordHistory(ctx context.Context, _ caller, in *registerRecordRequest) ([]register.Change, error) {
-	if in.Kind != record.OnRequirement {
+	if in.Kind != record.OnRequirement && in.Kind != record.OnStatement {
 		if err := knownKind(in.Kind); err != nil {
 			return nil, err
 		}
@@ -307,6 +307,11 @@ func (a *api) markMatter(ctx context.Context, in *registerMarkRequest) (enforcem
 }
 
 func (a *api) markRecord(ctx context.Context, c caller, in *registerMarkRequest) (record.Mark, error) {
+	if in.Body.Kind == record.OnStatement && in.Body.Mark == string(record.Approve) {
+		if err := a.presentStatement(ctx, in.Body.Digest); err != nil {
+			return record.Mark{}, err
+		}
+	}
 	return a.Register.Mark(ctx, c.Actor, c.Roles, c.Receipt, record.Mark{
 		Kind: record.MarkKind(in.Body.Mark), On: in.Body.Kind, ID: in.Body.ID,
 		Digest: in.Body.Digest, Note: in.Body.Note, Until: record.Date(in.Body.Until),

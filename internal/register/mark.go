@@ -3,6 +3,7 @@ package register
 import (
 	"context"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func entitled(s record.State, m record.Mark, today record.Date) error {
 	case record.Withdraw:
 		return mayWithdraw(s, m)
 	case record.Approve, record.Acknowledge, record.Accept:
+		if m.On == record.OnStatement {
+			return mayApproveStatement(s, m)
+		}
 	default:
 		return aims.Errorf(aims.Invalid, nil, "%.40q is no mark; expected approve, acknowledge, accept, attest or withdraw", m.Kind)
 	}
@@ -95,6 +99,29 @@ func entitled(s record.State, m record.Mark, today record.Date) error {
 	}
 	return nil
 }
+
+// mayApproveStatement lets whoever decided on no control since the last approval
+// approve the statement of applicability. That the digest is of the present one is
+// for the caller to see to: a mark of another one does not count.
+func mayApproveStatement(s record.State, m record.Mark) error {
+	if m.Kind != record.Approve || m.ID != record.StatementID {
+		return aims.Errorf(aims.Invalid, nil, "the statement of applicability is approved as a whole, as %s/%s", record.OnStatement, record.StatementID)
+	}
+	if !statementDigest.MatchString(m.Digest) {
+		return aims.Errorf(aims.Invalid, nil, "the mark does not name the digest of the statement that was shown; expected sha256: and 64 of 0-9 a-f")
+	}
+	before, ok, authors := s.StatementApproved()
+	if slices.Contains(authors, m.By) {
+		return aims.Errorf(aims.Denied, nil, "%s decided on controls since the statement was last approved: somebody else must approve it", m.By)
+	}
+	if ok && before.By == m.By && before.Digest == m.Digest {
+		return aims.Errorf(aims.Conflict, nil, "%s has approved this statement already, and counts once", m.By)
+	}
+	return nil
+}
+
+// statementDigest is the form of the digest of a statement of applicability.
+var statementDigest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // present refuses a mark of anything but the present version.
 func present(s record.State, m record.Mark) error {
@@ -233,9 +260,14 @@ func topManagement(s record.State, person string, today record.Date) bool {
 }
 
 // Authors are the people who may not approve the present version of a record,
-// or accept it: who wrote it or changed it since it was last released. None when
-// there is no such record.
+// or accept it: who wrote it or changed it since it was last released; of the
+// statement of applicability, who decided on a control since. None when there is
+// no such record.
 func Authors(s record.State, kind record.MarkKind, on, id string) []string {
+	if on == record.OnStatement {
+		_, _, authors := s.StatementApproved()
+		return authors
+	}
 	versions := s.Changes[record.Key{Kind: on, ID: id}]
 	v, ok := s.Versions[record.Key{Kind: on, ID: id}]
 	if !ok {

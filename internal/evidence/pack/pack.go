@@ -173,12 +173,18 @@ func (v *View) judge(ctx context.Context, src receipt.Source) (err error) {
 	for _, c := range v.State.Registers.OwnCriteria {
 		v.Own = append(v.Own, c.ID)
 	}
-	rules, err := InForce(ctx, src, v.Observed)
-	if err != nil {
-		return err
-	}
-	v.Statement, err = soa.Build(soa.Input{Registers: v.State, Statuses: v.Statuses, InForce: rules})
+	v.Statement, err = Statement(ctx, src, v.State, v.Observed, v.Statuses)
 	return err
+}
+
+// Statement is the statement of applicability as registers, log and what is shown
+// of the requirements give it at one moment.
+func Statement(ctx context.Context, src receipt.Source, state record.State, facts *observed.Facts, statuses []criteria.Status) (soa.Statement, error) {
+	rules, err := InForce(ctx, src, facts)
+	if err != nil {
+		return soa.Statement{}, err
+	}
+	return soa.Build(soa.Input{Registers: state, Statuses: statuses, InForce: rules})
 }
 
 // InForce are the rules of the policy sets that were last put in force in each

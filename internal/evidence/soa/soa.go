@@ -22,8 +22,8 @@ import (
 // On and ID name the statement where it is approved as a whole: a mark of the
 // kind approve with the digest that was shown.
 const (
-	On = "statement"
-	ID = "soa"
+	On = record.OnStatement
+	ID = record.StatementID
 )
 
 // Rule is a rule of the policy set in force.
@@ -125,31 +125,20 @@ func Build(in Input) (Statement, error) {
 		fmt.Fprintf(whole, "%s %s\n", row.Control, row.Digest)
 	}
 	s.Digest = "sha256:" + hex.EncodeToString(whole.Sum(nil))
-	s.approve(in.Registers.Marks)
+	s.approve(in.Registers)
 	return s, nil
 }
 
-// approve finds the newest approval of the statement that was not withdrawn.
-func (s *Statement) approve(marks []record.Mark) {
-	for _, m := range slices.Backward(marks) {
-		if m.On != On || m.ID != ID || m.Kind != record.Approve || withdrawn(marks, m) {
-			continue
-		}
-		a := approvalOf(m)
-		if m.Digest == s.Digest {
-			s.Approval = a
-		} else {
-			s.Approved, s.Earlier = a, m.Digest
-		}
-		return
+// approve finds the newest approval of the statement that counts.
+func (s *Statement) approve(registers record.State) {
+	m, ok, _ := registers.StatementApproved()
+	switch {
+	case !ok:
+	case m.Digest == s.Digest:
+		s.Approval = approvalOf(m)
+	default:
+		s.Approved, s.Earlier = approvalOf(m), m.Digest
 	}
-}
-
-// withdrawn says whether who gave a mark took it back later.
-func withdrawn(marks []record.Mark, m record.Mark) bool {
-	return slices.ContainsFunc(marks, func(w record.Mark) bool {
-		return w.Kind == record.Withdraw && w.On == m.On && w.ID == m.ID && w.By == m.By && w.Index > m.Index
-	})
 }
 
 func approvalOf(m record.Mark) *Approval {

@@ -1,8 +1,17 @@
 package record
 
+import "slices"
+
 // OnRequirement is the kind that a mark names when it is of a requirement of the
 // standard.
 const OnRequirement = "requirement"
+
+// OnStatement and StatementID name the statement of applicability as a whole in a
+// mark of it (ISO 42001 6.1.3).
+const (
+	OnStatement = "statement"
+	StatementID = "soa"
+)
 
 // standing is the marks of a kind on something that their authors did not take
 // back later, in the order of the log. A withdrawal takes back whatever its
@@ -104,4 +113,34 @@ func (s State) Attested(requirement string, at Date) (m Mark, current, ok bool) 
 		}
 	}
 	return m, current, ok
+}
+
+// StatementApproved is the newest approval of the statement of applicability that
+// counts: it was not taken back, and comes from somebody who wrote none of the
+// decisions on controls that changed since the one before it that counts. The
+// authors are those who may not approve it now for that reason, sorted. Whether
+// the statement is still the one that was approved, its digest says.
+func (s State) StatementApproved() (found Mark, ok bool, authors []string) {
+	var decisions []Version
+	for key, versions := range s.Changes {
+		if key.Kind == "applicability" {
+			decisions = append(decisions, versions...)
+		}
+	}
+	since := uint64(0)
+	wrote := func(by string, until uint64) bool {
+		return slices.ContainsFunc(decisions, func(v Version) bool { return v.By == by && v.Index > since && v.Index <= until })
+	}
+	for _, m := range s.standing(Approve, OnStatement, StatementID) {
+		if !wrote(m.By, m.Index) {
+			found, ok, since = m, true, m.Index
+		}
+	}
+	for _, v := range decisions {
+		if v.Index > since {
+			authors = append(authors, v.By)
+		}
+	}
+	slices.Sort(authors)
+	return found, ok, slices.Compact(authors)
 }
