@@ -20,10 +20,8 @@ type asked struct {
 	need             map[string]int
 	quorum           int
 	expires          time.Time
-	votes            []act
 	granted          map[string][]string // roles by person
 	denied, used     bool
-	from             time.Time
 }
 
 // approvals checks again whether everybody who released a call was entitled to:
