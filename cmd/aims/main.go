@@ -123,7 +123,6 @@ type cli struct {
 	} `cmd:"" help:"The log."`
 	Pack     packCmd     `cmd:"" help:"Write the audit pack of a period, which aims-verify verifies offline."`
 	Report   reportCmd   `cmd:"" help:"Write a report to open or to import: PDF, XLSX, JSON or OSCAL; the same moment gives the same bytes."`
-	Report   reportCmd   `cmd:"" help:"Write a report to open or to import: PDF, XLSX, JSON or OSCAL; the same moment gives the same bytes."`
 	Verify   verifyCmd   `cmd:"" help:"Verify the log of a running server or of a database file."`
 	Rehearse rehearseCmd `cmd:"" help:"Run the threat model, or recorded runs, against policies, on state that is thrown away."`
 	Status   statusCmd   `cmd:"" help:"Print the state of the server and of its controls, or what is shown of a requirement."`

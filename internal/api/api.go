@@ -107,7 +107,6 @@ func Handler(p Parts) http.Handler {
 	a.registers(h)
 	a.evidenceView(h)
 	a.reports(h)
-	a.reports(h)
 	a.applicability(h)
 	a.audits(h)
 	a.reviews(h)
