@@ -14,7 +14,7 @@ import (
 func (c *logCmd) verifyPack(ctx context.Context, env environment, opt receipt.Options, verified *bool) error {
 	p, err := pack.Open(c.Export)
 	if err != nil {
-		return err
+		return c.damaged(env, err)
 	}
 	defer p.Close() // read only
 	shown := progress{env: env, of: p.Manifest().Size, started: env.now()}
@@ -32,6 +32,17 @@ func (c *logCmd) verifyPack(ctx context.Context, env environment, opt receipt.Op
 		return printJSON(env.out, report)
 	}
 	return printPack(env.out, report)
+}
+
+// damaged reports a pack that cannot even be opened: that it was changed or cut
+// off is a finding, and no mistake of the caller.
+func (c *logCmd) damaged(env environment, why error) error {
+	report := pack.Report{Lines: []pack.Line{{Name: "archive", State: receipt.Broken, Text: "it cannot be opened", Wrong: []string{why.Error()}}}}
+	if c.JSON {
+		return printJSON(env.out, report)
+	}
+	_, err := fmt.Fprintf(env.out, "%-11s  %-10s  %s\n\nNOT VERIFIED\n", "FAILED", "archive", printable(why.Error()))
+	return err
 }
 
 // step is at for work of several steps.

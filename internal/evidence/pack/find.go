@@ -90,6 +90,9 @@ func find(ctx context.Context, src receipt.Source, r Request, p Progress) (*foun
 	if f.end == 0 {
 		return nil, &RequestError{fmt.Sprintf("there is nothing to pack: the log has no entry up to %s", r.last())}
 	}
+	if !began && f.end == f.size {
+		return nil, &RequestError{fmt.Sprintf("there is nothing to pack: the newest entry of the log is of %s, before the period", f.last.UTC().Format(time.DateOnly))}
+	}
 	f.cutAt(f.size)
 	return f, nil
 }

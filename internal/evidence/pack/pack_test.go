@@ -488,6 +488,7 @@ func TestPeriodsThatAreNone(t *testing.T) {
 		{},
 		{From: date(t, "2026-10-01"), Until: date(t, "2026-11-01"), For: "stage3"},
 		{From: date(t, "2020-10-01"), Until: date(t, "2020-11-01")},
+		{From: date(t, "2027-01-01"), Until: date(t, "2028-01-01")},
 	} {
 		if _, err := pack.Write(t.Context(), io.Discard, src, r, t.TempDir(), nil); err == nil {
 			t.Errorf("a pack of %v was written", r)
