@@ -51,7 +51,7 @@ var questions = []struct {
 	{"impact_assessment_approved", (*asked).assessed, "assess its impact, and have somebody else approve that: `aims approve impact_assessment ID`"},
 	{"impact_assessment_covers", (*asked).covered, "assess what is new in a new version of the impact assessment, and have it approved"},
 	{"risks_treated", (*asked).risks, "decide each risk, do its treatment or have its owner accept it: `aims accept risk ID`"},
-	{"rehearsal_passed", (*asked).rehearsed, "rehearse the policy in force: `aims rehearse threats --record`"},
+	{"rehearsal_passed", (*asked).rehearsed, "rehearse the policy in force: `aims rehearse --active --record`"},
 	{"tools_pinned", (*asked).tools, "look at each tool and approve it: `aims tools approve SERVER TOOL`"},
 	{"monitoring_planned", (*asked).monitored, "add a line about the agent to the monitoring plan"},
 	{"acceptance_met", (*asked).accepted, "run what its acceptance criteria name for this version, and record the results"},
