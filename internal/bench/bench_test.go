@@ -115,6 +115,14 @@ func TestRunPrintsEveryRow(t *testing.T) {
 		{"verification of 600 receipts, resident memory", "value <= 100"},
 		{"verification of 2000 receipts, of the SHA-256 limit on 2 cores", "ratio >= 0.85"},
 		{"verification of 2000 receipts, resident memory", "value <= 100"},
+		{"status of the 70 requirements over 200 decisions, cold; time over reading the log", ""},
+		{"status of the 70 requirements over 200 decisions, 500 calls later", ""},
+		{"status of the 70 requirements over 500 decisions, cold; time over reading the log", "value <= 5"},
+		{"status of the 70 requirements over 500 decisions, 500 calls later", "value <= 200"},
+		{"audit pack of 1000 receipts, written; time over deflating the same bytes", "value <= 90"},
+		{"audit pack of 1000 receipts, verified; time over hashing what it unpacks to", "value <= 60"},
+		{"audit pack of 1000 receipts, verified; resident memory", "value <= 300"},
+		{"decisions of that log made again, 100 policies", "value >= 16666"},
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("rows and bounds (-want +got):\n%s", diff)
