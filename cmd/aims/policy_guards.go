@@ -31,16 +31,23 @@ func (c *guardsListCmd) Run(std streams) error {
 
 type guardsShowCmd struct {
 	Names []string `arg:"" name:"name" help:"Names of guards."`
+	JSON  bool     `name:"json" help:"Print JSON."`
 }
 
 func (c *guardsShowCmd) Run(std streams) error {
-	all := guards.List()
+	all, named := guards.List(), []guards.Guard{}
 	for _, name := range c.Names {
 		i := slices.IndexFunc(all, func(g guards.Guard) bool { return g.Name == name })
 		if i < 0 {
 			return failf(exitUsage, "there is no guard %q; `aims policy guards list` names them", name)
 		}
-		fmt.Fprint(std.out, all[i].Text)
+		named = append(named, all[i])
+	}
+	if c.JSON {
+		return printJSON(std.out, named)
+	}
+	for _, g := range named {
+		fmt.Fprint(std.out, g.Text)
 	}
 	return nil
 }

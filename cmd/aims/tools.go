@@ -141,6 +141,7 @@ type toolsApproveCmd struct {
 	Server string `arg:"" help:"Name of the server."`
 	Tool   string `arg:"" help:"Name of the tool."`
 	Pin    string `name:"pin" help:"Digest that was looked at; without it, the definition that is printed now is approved."`
+	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
@@ -159,7 +160,7 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 				if pin = cmp.Or(t.Found, t.Pin); t.State == api.ToolApproved && t.Explicit {
 					return failf(exitFailed, "%s %s is not under quarantine, and a person has approved it", c.Server, c.Tool)
 				}
-				if t.State == api.ToolQuarantined {
+				if t.State == api.ToolQuarantined && !c.JSON {
 					printDifference(std.out, t)
 				}
 			}
@@ -172,6 +173,9 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 	var done api.ToolDone
 	if err := client.Do(ctx, http.MethodPost, "/api/v1/tools/approve", ask, &done); err != nil {
 		return err
+	}
+	if c.JSON {
+		return printJSON(std.out, done)
 	}
 	fmt.Fprintf(std.out, "%s %s is approved as %s; what policies know of it now, does it still fit?\n", c.Server, c.Tool, shortDigest(pin))
 	printFacts(std.out, done.Tool)
