@@ -131,7 +131,7 @@ var house = map[string]room{
 // or not: it must stay small enough to be read by whoever has to trust it.
 // For packs it derives what is shown again, by packages that keep no state.
 var verifierOnly = []string{"authz", "pdp", "receipt", "internal/strict", "iso42001", "internal/register/record",
-	"internal/evidence/observed", "internal/evidence/measure", "internal/evidence/criteria", "internal/evidence/soa", "internal/evidence/pack"}
+	"internal/evidence/observed", "internal/evidence/measure", "internal/evidence/criteria", "internal/evidence/sample", "internal/evidence/soa", "internal/evidence/pack"}
 
 const module = "aims/"
 

@@ -2,15 +2,12 @@ package pack
 
 import (
 	"bytes"
-	"container/heap"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"slices"
 	"time"
+
+	"aims/internal/evidence/sample"
 )
 
 // sampleItems is how many decisions are drawn. It is a reading aid; every
@@ -39,38 +36,17 @@ type SampleItem struct {
 	Verdict string `json:"verdict"`
 }
 
-// sampler draws as the decisions pass by, and keeps no more than it draws.
+// sampler draws as the decisions pass by.
 type sampler struct {
-	seed       string
-	population uint64
-	ids        hash.Hash
-	drawn      ranking
-}
-
-type drawn struct {
-	rank  [sha256.Size]byte
-	index uint64
-	id    string
-	body  []byte
-}
-
-// ranking is a heap with the last rank on top.
-type ranking []drawn
-
-func (r ranking) Len() int           { return len(r) }
-func (r ranking) Less(i, j int) bool { return bytes.Compare(r[i].rank[:], r[j].rank[:]) > 0 }
-func (r ranking) Swap(i, j int)      { r[i], r[j] = r[j], r[i] }
-func (r *ranking) Push(x any)        { *r = append(*r, x.(drawn)) }
-func (r *ranking) Pop() any {
-	last := (*r)[len(*r)-1]
-	*r = (*r)[:len(*r)-1]
-	return last
+	seed string
+	*sample.Sampler
 }
 
 // newSampler takes log and period for its seed: nobody chooses them for the
 // items that they draw.
 func newSampler(origin string, r Request) *sampler {
-	return &sampler{seed: fmt.Sprintf("%s %s %s", origin, r.From.UTC().Format(time.DateOnly), r.last()), ids: sha256.New()}
+	seed := fmt.Sprintf("%s %s %s", origin, r.From.UTC().Format(time.DateOnly), r.last())
+	return &sampler{seed, sample.New(seed, sampleItems)}
 }
 
 // offer takes the body of a decision.
@@ -79,17 +55,7 @@ func (s *sampler) offer(index uint64, body []byte) error {
 	if !ok {
 		return errors.New("a decision without an id")
 	}
-	s.population++
-	s.ids.Write(id)
-	s.ids.Write([]byte{'\n'})
-	rank := sha256.Sum256(append([]byte(s.seed+"\n"), id...))
-	if len(s.drawn) == sampleItems {
-		if bytes.Compare(rank[:], s.drawn[0].rank[:]) >= 0 {
-			return nil
-		}
-		heap.Pop(&s.drawn)
-	}
-	heap.Push(&s.drawn, drawn{rank, index, string(id), bytes.Clone(body)})
+	s.Offer(sample.Item{Index: index, ID: string(id), Body: body})
 	return nil
 }
 
@@ -104,10 +70,9 @@ func idOf(body []byte) ([]byte, bool) {
 }
 
 func (s *sampler) result(f *found) Sample {
-	out := Sample{Query: "decisions about calls of agents, " + f.request.String(), Population: s.population,
-		Digest: "sha256:" + hex.EncodeToString(s.ids.Sum(nil)), Seed: s.seed,
-		Method: fmt.Sprintf("the %d with the smallest SHA-256 of seed, newline, id", sampleItems), Items: []SampleItem{}}
-	for _, d := range s.drawn {
+	out := Sample{Query: "decisions about calls of agents, " + f.request.String(), Population: s.Population(),
+		Digest: s.Digest(), Seed: s.seed, Method: s.Method(), Items: []SampleItem{}}
+	for _, d := range s.Items() {
 		var body struct {
 			Actor struct {
 				ID string `json:"id"`
@@ -115,11 +80,10 @@ func (s *sampler) result(f *found) Sample {
 			Action  string `json:"action"`
 			Verdict string `json:"verdict"`
 		}
-		if err := json.Unmarshal(d.body, &body); err != nil {
+		if err := json.Unmarshal(d.Body, &body); err != nil {
 			continue // the verification of bodies names it
 		}
-		out.Items = append(out.Items, SampleItem{d.index, d.id, body.Actor.ID, body.Action, body.Verdict})
+		out.Items = append(out.Items, SampleItem{d.Index, d.ID, body.Actor.ID, body.Action, body.Verdict})
 	}
-	slices.SortFunc(out.Items, func(a, b SampleItem) int { return int(int64(a.Index) - int64(b.Index)) })
 	return out
 }
