@@ -84,6 +84,8 @@ type App struct {
 	stops    []stop // in the order of the start; they run in the reverse
 	failed   chan error
 	stopOnce sync.Once
+	// fitsMemory says that the limit of memory is fitted to the installation.
+	fitsMemory bool
 }
 
 // stop undoes one step of the start.
@@ -96,11 +98,11 @@ type stop struct {
 // use is found before anything is touched, and served last, when every control
 // has been fired. When it returns an error, everything is stopped again.
 func Start(ctx context.Context, cfg *Config, o Options) (*App, error) {
-	collectLess()
+	fits := collectLess()
 	redactor := identity.NewRedactor(cfg.secrets()...)
 	a := &App{
 		cfg: cfg, log: slog.New(redacting(o.Log, redactor)), now: o.Now, started: o.Now().UTC(),
-		version: ReadVersion(), unreachable: map[string]string{}, failed: make(chan error, 1),
+		version: ReadVersion(), unreachable: map[string]string{}, failed: make(chan error, 1), fitsMemory: fits,
 	}
 	for _, step := range []func(context.Context) error{
 		a.listen,

@@ -57,6 +57,9 @@ func (a *App) startLoops() {
 	loop(statedEvery, a.stateCounts)
 	loop(reportInterval, a.reopenAssessments)
 	loop(foldInterval, a.foldEvidence)
+	if a.fitsMemory {
+		loop(reportInterval, fitMemory)
+	}
 	if len(a.cfg.Notifications) > 0 {
 		loop(announceInterval, a.announceApprovals)
 	}

@@ -306,11 +306,11 @@ func outcomeOf(m *envelope.Message) enforcement.Outcome {
 
 // deliver hands a server's answer to the agent, with the receipt's id in it.
 func (x *exchange) deliver(t *task, a upstream.Answer) error {
-	b, err := x.translate(&a.Message, t)
+	msg, err := x.translate(&a.Message, t)
 	if err != nil {
 		return err
 	}
-	return x.sent(x.out.finish(b, x.httpStatus(&a.Message), a.Streamed))
+	return x.sent(x.out.finish(x.httpStatus(&a.Message), a.Streamed, msg...))
 }
 
 // httpStatus is the status that the stateless revision gives an error.

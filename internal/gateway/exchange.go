@@ -146,7 +146,7 @@ func (x *exchange) dispatch(ctx context.Context) error {
 
 // reply answers with a result.
 func (x *exchange) reply(result []byte) error {
-	return x.sent(x.out.finish(envelope.EncodeResult(x.msg.Bytes(envelope.ID), result), http.StatusOK, false))
+	return x.sent(x.out.finish(http.StatusOK, false, envelope.EncodeResult(x.msg.Bytes(envelope.ID), result)))
 }
 
 // sent drops the error of an answer that could not be delivered: the agent is

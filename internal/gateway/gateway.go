@@ -70,8 +70,9 @@ type Limits struct {
 	RequestBytes int64
 	RequestDepth int
 	// LargeBytes is what large messages from servers may occupy at a time, all
-	// together.
+	// together; LargeWait how long one waits for others to be handed on.
 	LargeBytes int64
+	LargeWait  time.Duration
 	// Running is how many requests one agent may have under way.
 	Running int
 	// Sessions is how many sessions one agent may have, SessionIdle how long
@@ -97,7 +98,8 @@ func DefaultLimits() Limits {
 	return Limits{
 		RequestBytes: 4 << 20,
 		RequestDepth: 64,
-		LargeBytes:   256 << 20,
+		LargeBytes:   96 << 20,
+		LargeWait:    45 * time.Second,
 		Running:      64,
 		Sessions:     64,
 		SessionIdle:  30 * time.Minute,
@@ -114,6 +116,7 @@ func (l Limits) orDefault() Limits {
 	or(&l.RequestBytes, d.RequestBytes)
 	or(&l.RequestDepth, d.RequestDepth)
 	or(&l.LargeBytes, d.LargeBytes)
+	or(&l.LargeWait, d.LargeWait)
 	or(&l.Running, d.Running)
 	or(&l.Sessions, d.Sessions)
 	or(&l.SessionIdle, d.SessionIdle)
@@ -157,6 +160,8 @@ type Gateway struct {
 	parked   parked
 	held     heldCalls
 	running  tally
+	// detached are the calls that can outlive their exchanges.
+	detached tally
 
 	// ctx is what everything runs under that no request runs under; it ends
 	// when a stop's grace is over.
@@ -175,7 +180,10 @@ var serverName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 func New(cfg Config, parts Parts) (*Gateway, error) {
 	g := &Gateway{Parts: parts, cfg: cfg, limits: cfg.Limits.orDefault(), byName: map[string]*server{}, closing: make(chan struct{})}
 	g.ctx, g.stop = context.WithCancelCause(context.Background())
-	budget := upstream.NewBudget(g.limits.LargeBytes)
+	for _, c := range cfg.Servers {
+		g.limits.LargeBytes = max(g.limits.LargeBytes, c.Limits.MessageBytes)
+	}
+	budget := upstream.NewBudget(g.limits.LargeBytes, g.limits.LargeWait)
 	for _, c := range cfg.Servers {
 		if !serverName.MatchString(c.Name) {
 			return nil, fmt.Errorf("gateway: %q is no name of a server", c.Name)
@@ -201,6 +209,7 @@ func New(cfg Config, parts Parts) (*Gateway, error) {
 		return nil, err
 	}
 	g.running.init(g.limits.Running)
+	g.detached.init(g.limits.Running)
 	g.wg.Go(g.sweepLoop)
 	return g, nil
 }

@@ -126,10 +126,10 @@ func (x *exchange) detach(ctx context.Context, t *task, c *conn, release func())
 	}
 	p.again = func(ctx context.Context) (upstream.Link, upstream.Call, error) { return x.repeat(ctx, p) }
 	if err == nil {
-		if !x.g.running.start(x.principal.Actor) {
+		if !x.g.detached.start(x.principal.Actor) {
 			err = exhausted("too many of this agent's requests are under way")
-		} else if actor := x.principal.Actor; !x.g.parked.goes(func() { p.run(callCtx, link, call); x.g.running.end(actor) }) {
-			x.g.running.end(actor)
+		} else if actor := x.principal.Actor; !x.g.parked.goes(func() { p.run(callCtx, link, call); x.g.detached.end(actor) }) {
+			x.g.detached.end(actor)
 			err = errStopping
 		}
 	}

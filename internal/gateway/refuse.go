@@ -259,7 +259,7 @@ func (x *exchange) fail(ctx context.Context, w http.ResponseWriter, err error) {
 		// show the number and not the sentence.
 		status = http.StatusOK
 	}
-	if err := x.out.finish(envelope.EncodeError(id, f.code, f.text, raw), status, false); err != nil {
+	if err := x.out.finish(status, false, envelope.EncodeError(id, f.code, f.text, raw)); err != nil {
 		x.g.Log.Debug("an error could not be sent", "error", err)
 	}
 }

@@ -158,8 +158,9 @@ func logPasses(want string, m *envelope.Message) bool {
 	return true
 }
 
-// translate is a server's answer as the agent gets it.
-func (x *exchange) translate(m *envelope.Message, t *task) ([]byte, error) {
+// translate is a server's answer as the agent gets it, in one part unless it
+// is large.
+func (x *exchange) translate(m *envelope.Message, t *task) ([][]byte, error) {
 	id := x.msg.Bytes(envelope.ID)
 	receipt := envelope.AppendString(nil, t.ruling.Receipt)
 	if m.Has(envelope.Error) {
@@ -185,7 +186,16 @@ func (x *exchange) translate(m *envelope.Message, t *task) ([]byte, error) {
 	if x.client.modern() {
 		edits = append(edits, modernEdits(m, x.method)...)
 	}
-	return m.Splice(edits...)
+	return spliced(m, edits)
+}
+
+// spliced applies edits. What is large is not copied for them.
+func spliced(m *envelope.Message, edits []envelope.Edit) ([][]byte, error) {
+	if len(m.Raw()) > writePiece {
+		return m.Parts(edits...)
+	}
+	b, err := m.Splice(edits...)
+	return [][]byte{b}, err
 }
 
 // emptyResult says whether the specification gives a method's result no members.
@@ -228,16 +238,16 @@ func objectOf(name string, value []byte) []byte {
 
 // translateError is a server's error as the agent gets it; the receipt's id is
 // added where the error has no data of its own.
-func translateError(m *envelope.Message, id, receipt []byte) ([]byte, error) {
+func translateError(m *envelope.Message, id, receipt []byte) ([][]byte, error) {
 	if m.Has(envelope.ID) {
 		edits := []envelope.Edit{m.Replace(envelope.ID, id)}
 		if _, ok := m.Member(envelope.Error, "data"); !ok {
 			edits = append(edits, m.Insert(envelope.Error, "data", objectOf(metaReceipt, receipt)))
 		}
-		return m.Splice(edits...)
+		return spliced(m, edits)
 	}
 	// The server could not read the id; the agent can.
 	b := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
 	b = append(append(b, `,"error":`...), bytes.TrimSpace(m.Bytes(envelope.Error))...)
-	return append(b, '}'), nil
+	return [][]byte{append(b, '}')}, nil
 }

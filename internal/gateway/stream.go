@@ -23,6 +23,9 @@ type stream struct {
 	mu    sync.Mutex
 	state streamState
 	err   error
+	// until is when the message that is written must have been read; zero for
+	// one that is not large.
+	until time.Time
 }
 
 type streamState uint8
@@ -42,8 +45,12 @@ func newStream(w http.ResponseWriter, wait time.Duration) *stream {
 // deadline is for the next write: one that an earlier request on this
 // connection left may have passed.
 func (s *stream) deadline() {
+	at := time.Now().Add(s.wait)
+	if !s.until.IsZero() && s.until.Before(at) {
+		at = s.until
+	}
 	// A writer without deadlines is one of a test.
-	_ = s.rc.SetWriteDeadline(time.Now().Add(s.wait))
+	_ = s.rc.SetWriteDeadline(at)
 }
 
 // send sends a message before the response.
@@ -87,8 +94,9 @@ func (s *stream) retry(millis string) {
 }
 
 // finish sends the response, alone or as the stream's last event. preferEvent
-// says that it is to be an event even when nothing came before it.
-func (s *stream) finish(msg []byte, status int, preferEvent bool) error {
+// says that it is to be an event even when nothing came before it. The response
+// may come in parts.
+func (s *stream) finish(status int, preferEvent bool, msg ...[]byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == finished {
@@ -100,12 +108,12 @@ func (s *stream) finish(msg []byte, status int, preferEvent bool) error {
 		h["Content-Type"] = []string{"application/json"}
 		h["Cache-Control"] = []string{"no-store"}
 		s.w.WriteHeader(status)
-		return s.write(msg, false)
+		return s.parts(msg, false)
 	}
 	if err := s.open(); err != nil {
 		return err
 	}
-	return s.event(msg, false)
+	return s.lastEvent(msg)
 }
 
 // status answers without a message.
@@ -134,33 +142,73 @@ func (s *stream) open() error {
 	return s.err
 }
 
-// event writes a message as one event. JSON has line breaks only between its
-// tokens, where a space does as well.
+// event writes a message as one event.
 func (s *stream) event(msg []byte, flush bool) error {
-	if bytes.ContainsAny(msg, "\r\n") {
-		msg = bytes.Map(func(r rune) rune {
-			if r == '\r' || r == '\n' {
-				return ' '
-			}
-			return r
-		}, msg)
-	}
-	if len(msg) > writePiece {
-		for _, part := range [][]byte{[]byte("event: message\ndata: "), msg} {
-			if err := s.write(part, false); err != nil {
-				return err
-			}
-		}
-		return s.write([]byte("\n\n"), flush)
-	}
+	msg = oneLine(msg)
 	b := make([]byte, 0, len(msg)+32)
 	b = append(append(b, "event: message\ndata: "...), msg...)
 	return s.write(append(b, "\n\n"...), flush)
 }
 
-// writePiece is how much is written within one deadline, so that a slow reader
-// of a large answer is not taken for one that does not read.
-const writePiece = 64 << 10
+// lastEvent writes the response as the last event; a large one not in one piece.
+func (s *stream) lastEvent(msg [][]byte) error {
+	if len(msg) == 1 && len(msg[0]) <= writePiece {
+		return s.event(msg[0], false)
+	}
+	if err := s.write([]byte("event: message\ndata: "), false); err != nil {
+		return err
+	}
+	if err := s.parts(msg, true); err != nil {
+		return err
+	}
+	return s.write([]byte("\n\n"), false)
+}
+
+// oneLine is a message without line breaks. JSON has them only between its
+// tokens, where a space does as well.
+func oneLine(msg []byte) []byte {
+	if !bytes.ContainsAny(msg, "\r\n") {
+		return msg
+	}
+	line := bytes.Clone(msg)
+	for i, c := range line {
+		if c == '\r' || c == '\n' {
+			line[i] = ' '
+		}
+	}
+	return line
+}
+
+const (
+	// writePiece is how much is written within one deadline, so that a slow reader
+	// of a large answer is not taken for one that does not read.
+	writePiece = 64 << 10
+	// slowest is the rate in bytes a second below which a reader is given up all
+	// the same: a large answer occupies memory that others wait for.
+	slowest = 64 << 10
+)
+
+// parts writes a message that is in parts, piece by piece; as one line, if it
+// is to be one.
+func (s *stream) parts(msg [][]byte, line bool) error {
+	var size time.Duration
+	for _, part := range msg {
+		size += time.Duration(len(part))
+	}
+	s.until = time.Now().Add(s.wait + size*time.Second/slowest)
+	defer func() { s.until = time.Time{} }()
+	for _, part := range msg {
+		for len(part) > 0 && s.err == nil {
+			piece := part[:min(len(part), writePiece)]
+			part = part[len(piece):]
+			if line {
+				piece = oneLine(piece)
+			}
+			s.write(piece, false)
+		}
+	}
+	return s.err
+}
 
 func (s *stream) write(b []byte, flush bool) error {
 	for len(b) > 0 && s.err == nil {

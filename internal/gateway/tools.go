@@ -372,7 +372,7 @@ func (x *exchange) page(ctx context.Context, items []json.RawMessage, w whole, t
 	b.Write(x.listMeta(&w.last, tasks))
 	b.WriteByte('}')
 	answer := envelope.EncodeResult(x.msg.Bytes(envelope.ID), b.Bytes())
-	return x.sent(x.out.finish(answer, http.StatusOK, w.streamed))
+	return x.sent(x.out.finish(http.StatusOK, w.streamed, answer))
 }
 
 func rawSlices(items []json.RawMessage) [][]byte {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -112,35 +113,70 @@ func (m *Message) find(object Field, name string) (at Span, before int, ok bool)
 // outside of the edits is as it was. Edits may not overlap; members inserted
 // into one object stand in the order given. Values are trusted to be JSON.
 func (m *Message) Splice(edits ...Edit) ([]byte, error) {
+	sorted, err := m.arrange(edits)
+	if err != nil {
+		return nil, err
+	}
 	size := len(m.raw)
-	for _, e := range edits {
-		if e.err != nil {
-			return nil, e.err
-		}
+	for _, e := range sorted {
 		size += len(e.name) + len(e.value) + len(`"":,`)
 	}
-	sorted := slices.Clone(edits)
-	slices.SortStableFunc(sorted, func(a, b Edit) int { return cmp.Compare(a.at.Start, b.at.Start) })
 	out := make([]byte, 0, size)
 	done := 0
 	for i, e := range sorted {
+		out = append(out, m.raw[done:e.at.Start]...)
+		out = appendEdit(out, sorted, i)
+		done = e.at.End
+	}
+	return append(out, m.raw[done:]...), nil
+}
+
+// Parts is Splice for a message that is not worth copying: the new message
+// in order, most of it the old one's bytes.
+func (m *Message) Parts(edits ...Edit) ([][]byte, error) {
+	sorted, err := m.arrange(edits)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, 0, 2*len(sorted)+1)
+	done := 0
+	for i, e := range sorted {
+		out = append(out, m.raw[done:e.at.Start:e.at.Start], appendEdit(nil, sorted, i))
+		done = e.at.End
+	}
+	return append(out, m.raw[done:]), nil
+}
+
+// arrange puts edits into the order of their places and refuses those that
+// cannot be made together.
+func (m *Message) arrange(edits []Edit) ([]Edit, error) {
+	sorted := slices.Clone(edits)
+	slices.SortStableFunc(sorted, func(a, b Edit) int { return cmp.Compare(a.at.Start, b.at.Start) })
+	done := 0
+	for _, e := range sorted {
+		if e.err != nil {
+			return nil, e.err
+		}
 		if e.at.Start < done {
 			return nil, fmt.Errorf("envelope: edits overlap at byte %d", e.at.Start)
 		}
-		out = append(out, m.raw[done:e.at.Start]...)
+		if e.insert && !utf8.ValidString(e.name) {
+			return nil, fmt.Errorf("envelope: member name %q is not UTF-8", e.name)
+		}
 		done = e.at.End
-		if !e.insert {
-			out = append(out, e.value...)
-			continue
-		}
-		var err error
-		if out, err = jsontext.AppendQuote(out, e.name); err != nil {
-			return nil, fmt.Errorf("envelope: member name: %w", err)
-		}
-		out = append(append(out, ':'), e.value...)
-		if e.follow || i+1 < len(sorted) && sorted[i+1].insert && sorted[i+1].at == e.at {
-			out = append(out, ',')
-		}
 	}
-	return append(out, m.raw[done:]...), nil
+	return sorted, nil
+}
+
+// appendEdit appends what edit i puts into its place.
+func appendEdit(out []byte, sorted []Edit, i int) []byte {
+	e := sorted[i]
+	if !e.insert {
+		return append(out, e.value...)
+	}
+	out = append(append(AppendString(out, e.name), ':'), e.value...)
+	if e.follow || i+1 < len(sorted) && sorted[i+1].insert && sorted[i+1].at == e.at {
+		out = append(out, ',')
+	}
+	return out
 }

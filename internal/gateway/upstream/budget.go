@@ -1,9 +1,11 @@
 package upstream
 
 import (
+	"container/list"
+	"context"
 	"errors"
-	"io"
 	"sync"
+	"time"
 )
 
 // unmetered is the size up to which a message is not counted against the
@@ -11,30 +13,113 @@ import (
 const unmetered = 1 << 20
 
 // Budget bounds the bytes that large messages from servers occupy at a time,
-// over all links that share it. A message that does not fit is refused and not
-// waited for: waiting calls would hold each other's memory.
+// over all links that share it. A message that finds no room waits for its
+// turn, first come, first served. Room is made for all of it before more of it
+// is read, so that nobody who holds a part waits for another part.
 type Budget struct {
-	mu   sync.Mutex
-	free int64
+	whole *Budget // that this is a share of; nil for the whole itself
+	total int64
+	wait  time.Duration
+
+	mu    sync.Mutex
+	free  int64
+	queue list.List // of *turn
 }
 
-// NewBudget makes a budget of n bytes.
-func NewBudget(n int64) *Budget { return &Budget{free: n} }
+// turn is somebody who waits for n bytes.
+type turn struct {
+	n  int64
+	in chan struct{} // closed when it has them
+}
 
-func (b *Budget) take(n int64) bool {
+// NewBudget makes a budget of n bytes; nobody waits for them longer than wait.
+func NewBudget(n int64, wait time.Duration) *Budget {
+	return &Budget{total: n, free: n, wait: wait}
+}
+
+// share is what one of those who use b may have of it at a time: half, or one
+// message of the largest size, so that one server cannot occupy it all.
+func (b *Budget) share(largest int64) *Budget {
+	n := min(max(b.total/2, largest), b.total)
+	return &Budget{whole: b, total: n, free: n, wait: b.wait}
+}
+
+// take takes n bytes, or all that there are, and returns how many it took. It
+// fails with errNoBudget, or with the cause of ctx's end.
+func (b *Budget) take(ctx context.Context, n int64) (int64, error) {
+	n = min(n, b.total)
+	if !b.takeNow(n) {
+		limited, stop := context.WithTimeoutCause(ctx, b.wait, errNoBudget)
+		defer stop()
+		if err := b.queued(limited, n); err != nil {
+			return 0, err
+		}
+	}
+	if b.whole != nil {
+		if _, err := b.whole.take(ctx, n); err != nil {
+			b.give(n)
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func (b *Budget) takeNow(n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n > b.free {
+	if b.queue.Len() > 0 || n > b.free {
 		return false
 	}
 	b.free -= n
 	return true
 }
 
+// queued waits for n bytes.
+func (b *Budget) queued(ctx context.Context, n int64) error {
+	t := &turn{n: n, in: make(chan struct{})}
+	b.mu.Lock()
+	place := b.queue.PushBack(t)
+	b.serve() // they may have been given back meanwhile
+	b.mu.Unlock()
+	select {
+	case <-t.in:
+		return nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-t.in: // at the same moment
+		b.free += n
+	default:
+		b.queue.Remove(place)
+	}
+	b.serve() // those behind may be content with less
+	return context.Cause(ctx)
+}
+
+// serve gives those who wait what there is, in their order.
+func (b *Budget) serve() {
+	for first := b.queue.Front(); first != nil; first = b.queue.Front() {
+		t := first.Value.(*turn)
+		if t.n > b.free {
+			return
+		}
+		b.free -= t.n
+		b.queue.Remove(first)
+		close(t.in)
+	}
+}
+
+// give gives n bytes back.
 func (b *Budget) give(n int64) {
 	b.mu.Lock()
 	b.free += n
+	b.serve()
 	b.mu.Unlock()
+	if b.whole != nil {
+		b.whole.give(n)
+	}
 }
 
 // lease is one message's share of a budget.
@@ -43,93 +128,27 @@ type lease struct {
 	held   int64
 }
 
-// reach makes the lease cover n bytes.
-func (l *lease) reach(n int64) bool {
-	if n <= unmetered || n <= l.held {
-		return true
+// reserve makes room for a message of at most n bytes, once for all of it.
+func (l *lease) reserve(ctx context.Context, n int64) error {
+	if l.held > 0 {
+		return nil
 	}
-	if !l.budget.take(n - l.held) {
-		return false
-	}
-	l.held = n
-	return true
+	var err error
+	l.held, err = l.budget.take(ctx, n)
+	return err
 }
 
-func (l *lease) release() {
-	if l.held > 0 {
-		l.budget.give(l.held)
-		l.held = 0
+// settle keeps n bytes and gives back the rest.
+func (l *lease) settle(n int64) {
+	if n < l.held {
+		l.budget.give(l.held - n)
+		l.held = n
 	}
 }
+
+func (l *lease) release() { l.settle(0) }
 
 var (
 	errTooLarge = errors.New("the message is too large")
 	errNoBudget = errors.New("too many large messages at a time")
 )
-
-// buffer collects one message within a limit and a budget.
-type buffer struct {
-	b     []byte
-	max   int64
-	lease lease
-}
-
-// room makes room for n more bytes.
-func (f *buffer) room(n int) error {
-	need := int64(len(f.b)) + int64(n)
-	if need > f.max {
-		return errTooLarge
-	}
-	if need <= int64(cap(f.b)) {
-		return nil
-	}
-	size := min(max(need, 2*int64(cap(f.b)), 1024), f.max)
-	if !f.lease.reach(size) {
-		return errNoBudget
-	}
-	grown := make([]byte, len(f.b), size)
-	copy(grown, f.b)
-	f.b = grown
-	return nil
-}
-
-func (f *buffer) append(p []byte) error {
-	if err := f.room(len(p)); err != nil {
-		return err
-	}
-	f.b = append(f.b, p...)
-	return nil
-}
-
-// readFrom reads r to its end; hint is its size where it is known, or negative.
-func (f *buffer) readFrom(r io.Reader, hint int64) error {
-	if hint > f.max {
-		return errTooLarge
-	}
-	if hint > 0 {
-		if err := f.room(int(hint)); err != nil {
-			return err
-		}
-	}
-	for {
-		var n int
-		var err error
-		if len(f.b) < cap(f.b) {
-			n, err = r.Read(f.b[len(f.b):cap(f.b)])
-			f.b = f.b[:len(f.b)+n]
-		} else {
-			// Most often nothing follows, and no more room is needed.
-			var probe [512]byte
-			n, err = r.Read(probe[:])
-			if more := f.append(probe[:n]); more != nil {
-				return more
-			}
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}

@@ -127,7 +127,7 @@ func newServer(t *testing.T, cfg Config, log *slog.Logger) *Server {
 	if cfg.Redact == nil {
 		cfg.Redact = func(s string) string { return s }
 	}
-	s, err := New(cfg, NewBudget(64<<20), log, time.Now)
+	s, err := New(cfg, NewBudget(64<<20, time.Minute), log, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

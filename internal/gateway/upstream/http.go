@@ -281,7 +281,7 @@ func (l *httpLink) answer(ctx context.Context, c Call, resp *http.Response) (Ans
 	case resp.StatusCode == http.StatusOK:
 		return Answer{}, failed(nil, "the server %s answered with a content type that is neither JSON nor an event stream", l.s.cfg.Name)
 	}
-	return l.refused(c, resp)
+	return l.refused(ctx, c, resp)
 }
 
 // IsMedia says whether a message's Content-Type is media, whatever its parameters.
@@ -296,8 +296,8 @@ func IsMedia(h http.Header, media string) bool {
 
 // single reads a response that comes alone.
 func (l *httpLink) single(ctx context.Context, c Call, resp *http.Response) (Answer, error) {
-	body := buffer{max: l.s.cfg.Limits.MessageBytes, lease: lease{budget: l.s.budget}}
-	if err := body.readFrom(resp.Body, resp.ContentLength); err != nil {
+	body := l.s.buffer()
+	if err := body.readFrom(ctx, resp.Body, resp.ContentLength); err != nil {
 		body.lease.release()
 		return Answer{}, l.unreadable(ctx, err)
 	}
@@ -352,9 +352,9 @@ func (s *Server) unreadable(err error) error {
 
 // refused reads an answer whose HTTP status is not 200. A JSON-RPC error in it
 // is the answer.
-func (l *httpLink) refused(c Call, resp *http.Response) (Answer, error) {
+func (l *httpLink) refused(ctx context.Context, c Call, resp *http.Response) (Answer, error) {
 	body := buffer{max: maxErrorBody, lease: lease{budget: l.s.budget}}
-	if err := body.readFrom(resp.Body, -1); err == nil {
+	if err := body.readFrom(ctx, resp.Body, -1); err == nil {
 		m, err := envelope.Parse(body.b, envelope.Limits{MaxBytes: maxErrorBody, MaxDepth: l.s.cfg.Limits.Depth})
 		addressed := m.Has(envelope.ID) || l.session == ""
 		if err == nil && m.Has(envelope.Error) && addressed && answers(&m, c.ID) && !l.outdated(&m) {

@@ -17,7 +17,7 @@ func (l *httpLink) stream(ctx context.Context, c Call, body io.Reader) (Answer, 
 	var state resumption
 	defer func() { state.close() }()
 	for {
-		ev, err := events.next()
+		ev, err := events.next(ctx)
 		if err != nil {
 			if err = l.resume(ctx, &state, err); err != nil {
 				return Answer{}, err
@@ -191,7 +191,7 @@ func (l *httpLink) listen() {
 func (l *httpLink) standalone(body io.Reader, state *resumption, rate *rate) error {
 	events := newEventReader(body, l.s.cfg.Limits.MessageBytes, l.s.budget)
 	for {
-		ev, err := events.next()
+		ev, err := events.next(l.ctx)
 		if err != nil {
 			return err
 		}

@@ -347,7 +347,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"nothing": {}, "both": {Command: "a", URL: "http://a"}, "no scheme": {URL: "localhost:1"}, "other scheme": {URL: "file:///etc/passwd"},
 		"password": {URL: "http://user:s3cr3t@localhost/"},
 	} {
-		_, err := New(cfg, NewBudget(1), slog.New(slog.DiscardHandler), time.Now)
+		_, err := New(cfg, NewBudget(1, time.Minute), slog.New(slog.DiscardHandler), time.Now)
 		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 )
@@ -34,7 +35,7 @@ func newEventReader(r io.Reader, max int64, budget *Budget) *eventReader {
 // next returns the next event that has data, an id or a retry time. An event
 // that the stream's end cuts off is dropped, as the standard says, and io.EOF
 // returned.
-func (e *eventReader) next() (event, error) {
+func (e *eventReader) next(ctx context.Context) (event, error) {
 	ev := event{data: buffer{max: e.max, lease: lease{budget: e.budget}}}
 	lines, noise := 0, 0
 	for {
@@ -45,6 +46,7 @@ func (e *eventReader) next() (event, error) {
 		}
 		if !partial && len(first) == 0 {
 			if lines > 0 || ev.id != "" || ev.retry != "" {
+				ev.data.complete()
 				return ev, nil
 			}
 			noise = 0 // comments alone keep a connection alive for days
@@ -52,7 +54,7 @@ func (e *eventReader) next() (event, error) {
 		}
 		name, value := cutField(first)
 		if string(name) == "data" {
-			err = e.data(&ev.data, lines > 0, value, partial)
+			err = e.data(ctx, &ev.data, lines > 0, value, partial)
 			lines++
 		} else {
 			noise += len(first)
@@ -66,14 +68,14 @@ func (e *eventReader) next() (event, error) {
 }
 
 // data appends the value of a data field, which may go on in more fragments.
-func (e *eventReader) data(to *buffer, more bool, value []byte, partial bool) error {
+func (e *eventReader) data(ctx context.Context, to *buffer, more bool, value []byte, partial bool) error {
 	if more {
-		if err := to.append([]byte{'\n'}); err != nil {
+		if err := to.append(ctx, []byte{'\n'}); err != nil {
 			return err
 		}
 	}
 	for {
-		if err := to.append(value); err != nil {
+		if err := to.append(ctx, value); err != nil {
 			return err
 		}
 		if !partial {

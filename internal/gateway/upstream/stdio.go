@@ -38,7 +38,10 @@ type pipeLink struct {
 	// ended is why the link can no longer be used.
 	ended error
 	done  chan struct{}
-	wg    sync.WaitGroup
+	// ctx is what its reader waits under; it ends with the link.
+	ctx  context.Context
+	stop context.CancelFunc
+	wg   sync.WaitGroup
 }
 
 func (s *Server) openPipes(ctx context.Context, o Opening, known string) (Link, error) {
@@ -59,6 +62,7 @@ func (s *Server) runPipes(ctx context.Context, o Opening, known string) (*pipeLi
 	if err != nil {
 		return nil, err
 	}
+	l.ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.process, l.in = p, p.in
 	l.wg.Go(l.read)
 	if l.peer, err = negotiate(ctx, l, o, known); err != nil {
@@ -89,6 +93,7 @@ func (l *pipeLink) end(why error) bool {
 	}
 	l.ended = why
 	close(l.done)
+	l.stop()
 	return true
 }
 
@@ -220,8 +225,8 @@ func (l *pipeLink) read() {
 	r := bufio.NewReaderSize(l.process.out, 64<<10)
 	rate := rate{max: l.s.cfg.Limits.MessagesPerCall, now: l.s.now}
 	for {
-		line := buffer{max: l.s.cfg.Limits.MessageBytes, lease: lease{budget: l.s.budget}}
-		next, err := readLine(r, &line)
+		line := l.s.buffer()
+		next, err := readLine(l.ctx, r, &line)
 		switch {
 		case err == nil:
 			err = l.line(line, &rate)
@@ -247,16 +252,17 @@ func (l *pipeLink) lineError(err error) error {
 
 // readLine reads up to the next line feed, within the limits of b. next is what
 // was read and does not fit.
-func readLine(r *bufio.Reader, b *buffer) (next []byte, err error) {
+func readLine(ctx context.Context, r *bufio.Reader, b *buffer) (next []byte, err error) {
 	for {
 		fragment, err := r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, err
 		}
-		if appendErr := b.append(bytes.TrimRight(fragment, "\r\n")); appendErr != nil {
+		if appendErr := b.append(ctx, bytes.TrimRight(fragment, "\r\n")); appendErr != nil {
 			return fragment, appendErr
 		}
 		if err == nil {
+			b.complete()
 			return nil, nil
 		}
 	}

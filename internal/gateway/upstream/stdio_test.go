@@ -144,7 +144,7 @@ func TestRequestOutsideOfCallsIsAnEvent(t *testing.T) {
 func TestCommandThatKeepsEndingRests(t *testing.T) {
 	now := time.Now()
 	var mu sync.Mutex
-	s, err := New(childConfig(t, "ends"), NewBudget(1<<20), slog.New(slog.DiscardHandler), func() time.Time {
+	s, err := New(childConfig(t, "ends"), NewBudget(1<<20, time.Minute), slog.New(slog.DiscardHandler), func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		return now

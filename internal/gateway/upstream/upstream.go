@@ -86,7 +86,7 @@ type Server struct {
 
 // New checks a configuration. It connects to nothing.
 func New(cfg Config, budget *Budget, log *slog.Logger, now func() time.Time) (*Server, error) {
-	s := &Server{cfg: cfg, budget: budget, log: log.With("server", cfg.Name), now: now}
+	s := &Server{cfg: cfg, budget: budget.share(cfg.Limits.MessageBytes), log: log.With("server", cfg.Name), now: now}
 	if (cfg.URL == "") == (cfg.Command == "") {
 		return nil, fmt.Errorf("server %s: expected either a command or an URL", cfg.Name)
 	}
