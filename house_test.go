@@ -68,10 +68,12 @@ var house = map[string]room{
 	"internal/evidence/pack":  {5, "the audit pack: a log and what follows from it, written and verified; pure but for files", nil},
 	"internal/evidence/own":   {3.5, "criteria that the organisation adds itself: CEL over its own records", []string{"github.com/google/cel-go"}},
 
-	"internal/store/sqlite":   {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
-	"internal/store/postgres": {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
-	"internal/ledger":         {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
-	"internal/witness":        {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	"internal/store/sqlite":      {3, "opens SQLite: migrate, who may write", []string{"modernc.org/sqlite", "modernc.org/libc", "github.com/pressly/goose/v3"}},
+	"internal/store/postgres":    {3, "opens PostgreSQL: migrate, who may write", []string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"}},
+	"internal/store/storetest":   {3.5, "the databases of tests, on either store", nil},
+	"internal/ledger":            {3, "append in group commits, sequence, sign, have witnessed, serve tiles", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
+	"internal/ledger/ledgertest": {4, "the logs of tests, at a time that the test moves", []string{"golang.org/x/mod"}},
+	"internal/witness":           {3, "cosigns checkpoints of other logs that are consistent with what it saw (C2SP tlog-witness)", []string{"golang.org/x/mod", "filippo.io/torchwood"}},
 
 	"internal/register/starter": {4, "the first records of an organisation, from answers to a few questions", nil},
 	"internal/register":         {4, "documented information: plan, apply, marks, history, as-of, in tables that follow from the log", nil},
@@ -132,6 +134,9 @@ var house = map[string]room{
 // For packs it derives what is shown again, by packages that keep no state.
 var verifierOnly = []string{"authz", "pdp", "receipt", "internal/strict", "iso42001", "internal/register/record",
 	"internal/evidence/observed", "internal/evidence/measure", "internal/evidence/criteria", "internal/evidence/sample", "internal/evidence/soa", "internal/evidence/pack"}
+
+// testsOnly are the rooms that tests share. Nothing that is shipped has them.
+var testsOnly = []string{"internal/store/storetest", "internal/ledger/ledgertest"}
 
 const module = "aims/"
 
@@ -219,6 +224,21 @@ func TestEveryRoomExists(t *testing.T) {
 	for dir := range house {
 		if found[dir] == nil {
 			t.Errorf("house_test.go lists %s, which does not exist", dir)
+		}
+	}
+}
+
+// Only tests, and rooms that tests share, import the rooms that tests share; and
+// nothing else knows the package testing.
+func TestRoomsOfTestsServeTestsOnly(t *testing.T) {
+	for dir, src := range packages(t, token.NewFileSet()) {
+		if slices.Contains(testsOnly, dir) {
+			continue
+		}
+		for _, name := range src.imports {
+			if inner, _ := strings.CutPrefix(name, module); name == "testing" || slices.Contains(testsOnly, inner) {
+				t.Errorf("%s imports %s, which is for tests", dir, name)
+			}
 		}
 	}
 }

@@ -40,7 +40,7 @@ func code(err error) aims.Code {
 
 func TestKeyAuthenticatesItsActorWithItsRoles(t *testing.T) {
 	w := newWorld(t, nil)
-	expires := w.clock.now().Add(time.Hour)
+	expires := w.clock.Now().Add(time.Hour)
 	key, secret := mustKey(t, w, identity.NewKey{Actor: agent, Roles: []string{"finance", "clerk", "finance"}, Expires: expires})
 	if !regexp.MustCompile(`^aims_[A-Za-z0-9_-]{43}$`).MatchString(secret) {
 		t.Errorf("secret %q is not aims_ and 256 bits in base64url", secret)
@@ -61,7 +61,7 @@ func TestKeyAuthenticatesItsActorWithItsRoles(t *testing.T) {
 func TestEveryBadCredentialGetsTheSameAnswer(t *testing.T) {
 	w := newWorld(t, nil)
 	_, good := mustKey(t, w, identity.NewKey{Actor: agent})
-	_, expiring := mustKey(t, w, identity.NewKey{Actor: agent, Expires: w.clock.now().Add(time.Minute)})
+	_, expiring := mustKey(t, w, identity.NewKey{Actor: agent, Expires: w.clock.Now().Add(time.Minute)})
 	revoked, revokedSecret := mustKey(t, w, identity.NewKey{Actor: agent})
 	if err := w.RevokeKey(t.Context(), person, "", revoked.ID); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,7 @@ func TestEveryBadCredentialGetsTheSameAnswer(t *testing.T) {
 	if _, err := w.Authenticate(t.Context(), expiring); err != nil {
 		t.Fatalf("before it expires: %v", err)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	sentences := map[string]bool{}
 	for name, bearer := range map[string]string{
 		"none": "", "unknown": "aims_" + strings.Repeat("A", 43), "expired": expiring, "revoked": revokedSecret,
@@ -273,7 +273,7 @@ func TestNamesAreChecked(t *testing.T) {
 		{Actor: aims.Actor{Type: "agent", ID: "Billing"}}, {Actor: aims.Actor{Type: "agent", ID: ""}},
 		{Actor: aims.Actor{Type: "agent", ID: "a\"b"}}, {Actor: aims.Actor{Type: "system", ID: "aims"}},
 		{Actor: aims.Actor{Type: "agent", ID: strings.Repeat("a", 65)}}, {Actor: agent, Roles: []string{"a b"}},
-		{Actor: agent, Roles: []string{""}}, {Actor: agent, Expires: w.clock.now()},
+		{Actor: agent, Roles: []string{""}}, {Actor: agent, Expires: w.clock.Now()},
 	} {
 		if _, _, err := w.CreateKey(t.Context(), person, "", n); code(err) != aims.Invalid {
 			t.Errorf("%+v: %v", n, err)

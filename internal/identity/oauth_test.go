@@ -129,7 +129,7 @@ func TestAccessTokenStandsForItsAgent(t *testing.T) {
 		o.RolesClaim, o.Roles = "scope", []string{"finance", "clerk"}
 	})
 	mustKey(t, w, identity.NewKey{Actor: agent, Roles: []string{"own"}})
-	now := w.clock.now()
+	now := w.clock.Now()
 	for name, c := range map[string]struct {
 		claims claims
 		id     string
@@ -158,7 +158,7 @@ func TestAccessTokenStandsForItsAgent(t *testing.T) {
 
 func TestForgedAndForeignTokensAreRefused(t *testing.T) {
 	w, s := oauthWorld(t, nil)
-	now := w.clock.now()
+	now := w.clock.Now()
 	good := s.claimsAt(now)
 	mine, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -212,7 +212,7 @@ func TestForgedAndForeignTokensAreRefused(t *testing.T) {
 	if _, err := w.Authenticate(t.Context(), genuine); err != nil {
 		t.Errorf("the genuine one: %v", err)
 	}
-	w.clock.advance(91 * time.Second)
+	w.clock.Advance(91 * time.Second)
 	if _, err := w.Authenticate(t.Context(), genuine); code(err) != aims.Unauthenticated {
 		t.Errorf("the genuine one after it expired: %v", err)
 	}
@@ -236,7 +236,7 @@ func TestWithoutTheServersKeysNobodyIsLetIn(t *testing.T) {
 	w, s := oauthWorld(t, nil)
 	s.broken.Store(true)
 	for range 50 {
-		if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); code(err) != aims.Unavailable {
+		if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); code(err) != aims.Unavailable {
 			t.Fatalf("unreachable: %v", err)
 		}
 	}
@@ -244,30 +244,30 @@ func TestWithoutTheServersKeysNobodyIsLetIn(t *testing.T) {
 		t.Errorf("%d requests to a server in trouble, want 1", n)
 	}
 	s.broken.Store(false)
-	w.clock.advance(11 * time.Second)
-	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); err != nil {
+	w.clock.Advance(11 * time.Second)
+	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); err != nil {
 		t.Fatalf("back again: %v", err)
 	}
 	s.broken.Store(true)
-	w.clock.advance(20 * time.Minute)
-	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); err != nil {
+	w.clock.Advance(20 * time.Minute)
+	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); err != nil {
 		t.Errorf("gone for twenty minutes: %v", err)
 	}
-	w.clock.advance(41 * time.Minute)
-	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); code(err) != aims.Unavailable {
+	w.clock.Advance(41 * time.Minute)
+	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); code(err) != aims.Unavailable {
 		t.Errorf("gone for over an hour, a withdrawn key would still be believed: %v", err)
 	}
 }
 
 func TestNewAndWithdrawnKeys(t *testing.T) {
 	w, s := oauthWorld(t, nil)
-	old := s.token(t, s.claimsAt(w.clock.now()).with("exp", w.clock.now().Add(time.Hour).Unix()))
+	old := s.token(t, s.claimsAt(w.clock.Now()).with("exp", w.clock.Now().Add(time.Hour).Unix()))
 	if _, err := w.Authenticate(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
 	s.kid.Store("two")
-	w.clock.advance(11 * time.Second)
-	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); err != nil {
+	w.clock.Advance(11 * time.Second)
+	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); err != nil {
 		t.Errorf("a new key is found: %v", err)
 	}
 	if _, err := w.Authenticate(t.Context(), old); code(err) != aims.Unauthenticated {
@@ -275,7 +275,7 @@ func TestNewAndWithdrawnKeys(t *testing.T) {
 	}
 	before := s.fetches.Load()
 	for n := range 200 {
-		w.Authenticate(t.Context(), sign(t, jose.ES256, s.key, fmt.Sprint("invented", n), "", s.claimsAt(w.clock.now())))
+		w.Authenticate(t.Context(), sign(t, jose.ES256, s.key, fmt.Sprint("invented", n), "", s.claimsAt(w.clock.Now())))
 	}
 	if n := s.fetches.Load() - before; n > 1 {
 		t.Errorf("invented key ids caused %d requests", n)
@@ -285,7 +285,7 @@ func TestNewAndWithdrawnKeys(t *testing.T) {
 func TestMetadataOfAnotherIssuerIsNotUsed(t *testing.T) {
 	w, s := oauthWorld(t, nil)
 	s.claims = "https://evil.example"
-	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.now()))); code(err) != aims.Unavailable {
+	if _, err := w.Authenticate(t.Context(), s.token(t, s.claimsAt(w.clock.Now()))); code(err) != aims.Unavailable {
 		t.Errorf("got %v", err)
 	}
 }
@@ -301,7 +301,7 @@ func TestUnsafeConfigurationFailsAtStart(t *testing.T) {
 		"alg HS256":      {Issuer: "https://as.example", Audiences: []string{audience}, Algorithms: []string{"ES256", "HS256"}},
 		"bad mapping":    {Issuer: "https://as.example", Audiences: []string{audience}, Subjects: map[string]string{"a": "A B"}},
 	} {
-		if _, err := identity.Open(t.Context(), w.db, w.ledger, identity.Options{OAuth: &o, Now: w.clock.now}); code(err) != aims.Invalid {
+		if _, err := identity.Open(t.Context(), w.db, w.ledger, identity.Options{OAuth: &o, Now: w.clock.Now}); code(err) != aims.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

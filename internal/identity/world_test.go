@@ -1,41 +1,15 @@
 package identity_test
 
 import (
-	"context"
-	"crypto/rand"
 	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/identity"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/store"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // world is a directory over a real ledger on SQLite.
 type world struct {
@@ -43,38 +17,15 @@ type world struct {
 	t      testing.TB
 	db     *store.DB
 	ledger *ledger.Ledger
-	clock  *clock
+	clock  *ledgertest.Clock
 	o      identity.Options
 }
 
 func newWorld(t testing.TB, oauth *identity.OAuth) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock()}
-	ctx := t.Context()
-	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), identity.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.db = db
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.ledger, err = ledger.Open(ctx, db, ledger.Options{
-		Origin: "log.example/test", Signer: signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		w.ledger.Close(context.Background())
-		db.Close()
-	})
-	w.o = identity.Options{OAuth: oauth, Now: w.clock.now, Log: slog.New(slog.DiscardHandler)}
+	l := ledgertest.New(t, identity.Schema())
+	w := &world{t: t, db: l.DB, ledger: l.Ledger, clock: l.Clock}
+	w.o = identity.Options{OAuth: oauth, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)}
 	w.reopen()
 	return w
 }
@@ -103,18 +54,4 @@ func (w *world) log() []string {
 }
 
 // events are the receipts of the log, decoded.
-func (w *world) events() []*receipt.Event {
-	w.t.Helper()
-	var events []*receipt.Event
-	for leaf, err := range w.ledger.Entries(w.t.Context(), 0, w.ledger.Size()) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		e, err := receipt.DecodeEvent(leaf.Body)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		events = append(events, e)
-	}
-	return events
-}
+func (w *world) events() []*receipt.Event { return ledgertest.Events(w.t, w.ledger) }

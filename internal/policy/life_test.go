@@ -197,7 +197,7 @@ func TestReview(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(list, func(l policy.Listed) bool { return l.Digest == digest })
-	at := w.clock.now()
+	at := w.clock.Now()
 	want := policy.Listed{
 		Digest: digest, State: policy.Approved, Author: "person:ada", Created: at, Activated: &at,
 		Approvals: []policy.Given{{By: "person:bob", At: at}, {By: "person:cyd", At: at}}, Environments: map[string]policy.State{"production": policy.Active},

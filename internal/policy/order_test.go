@@ -2,7 +2,6 @@ package policy_test
 
 import (
 	"io/fs"
-	"path/filepath"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -11,10 +10,11 @@ import (
 
 	"aims/authz"
 	"aims/internal/aims"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/policy"
 	"aims/internal/policy/bundle"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/pdp"
 )
 
@@ -31,9 +31,9 @@ func TestSetsOfBeforeThereWereBundles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "aims.db")
-	storeOldSet(t, path, set)
-	w := newWorldAt(t, policy.Options{}, path)
+	at := storetest.SQLite(t)
+	storeOldSet(t, at, set)
+	w := newWorldAt(t, policy.Options{}, at)
 	if w.Active().Digest() != set.Digest() || w.pay(99, false) != authz.Allow || len(w.Own().Files()) != 1 {
 		t.Fatal("the set of before is not in force")
 	}
@@ -50,7 +50,7 @@ func TestSetsOfBeforeThereWereBundles(t *testing.T) {
 }
 
 // storeOldSet makes a database as the first version of the tables held it.
-func storeOldSet(t *testing.T, path string, set *pdp.Set) {
+func storeOldSet(t *testing.T, at storetest.Place, set *pdp.Set) {
 	t.Helper()
 	old := policy.Schema()
 	first, err := fs.ReadFile(old.Migrations, "00001_sets.sql")
@@ -58,10 +58,7 @@ func storeOldSet(t *testing.T, path string, set *pdp.Set) {
 		t.Fatal(err)
 	}
 	old.Migrations = fstest.MapFS{"00001_sets.sql": {Data: first}}
-	db, err := sqlite.Open(t.Context(), path, newClock().now, old)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := at.MustOpen(t, ledgertest.Noon, old)
 	defer db.Close()
 	err = db.Update(t.Context(), func(tx *store.Tx) error {
 		exec := func(query string, args ...any) {

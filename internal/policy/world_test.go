@@ -1,36 +1,17 @@
 package policy_test
 
 import (
-	"context"
-	"crypto/rand"
-	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/cedar-policy/cedar-go"
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/policy"
 	"aims/internal/store"
+	"aims/internal/store/storetest"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
 
 // world is an administration over a real ledger on SQLite.
 type world struct {
@@ -38,7 +19,7 @@ type world struct {
 	t      testing.TB
 	db     *store.DB
 	ledger *ledger.Ledger
-	clock  *clock
+	clock  *ledgertest.Clock
 	o      policy.Options
 	// stopped are the agents that are suspended and the servers that are stopped.
 	stopped []cedar.EntityUID
@@ -46,36 +27,13 @@ type world struct {
 
 func newWorld(t testing.TB, o policy.Options) *world {
 	t.Helper()
-	return newWorldAt(t, o, filepath.Join(t.TempDir(), "aims.db"))
+	return newWorldAt(t, o, storetest.New(t))
 }
 
-func newWorldAt(t testing.TB, o policy.Options, path string) *world {
+func newWorldAt(t testing.TB, o policy.Options, at storetest.Place) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), o: o}
-	ctx := t.Context()
-	db, err := openStore(t, path, w.clock.now, ledger.Schema(), policy.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.db = db
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.ledger, err = ledger.Open(ctx, db, ledger.Options{
-		Origin: "log.example/test", Signer: signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		w.ledger.Close(context.Background())
-		db.Close()
-	})
+	l := ledgertest.NewAt(t, at, ledgertest.NewClock(ledgertest.Noon()), policy.Schema())
+	w := &world{t: t, db: l.DB, ledger: l.Ledger, clock: l.Clock, o: o}
 	w.reopen()
 	return w
 }
@@ -91,18 +49,4 @@ func (w *world) reopen() {
 }
 
 // events are the receipts of the log, decoded.
-func (w *world) events() []*receipt.Event {
-	w.t.Helper()
-	var events []*receipt.Event
-	for leaf, err := range w.ledger.Entries(w.t.Context(), 0, w.ledger.Size()) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		e, err := receipt.DecodeEvent(leaf.Body)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		events = append(events, e)
-	}
-	return events
-}
+func (w *world) events() []*receipt.Event { return ledgertest.Events(w.t, w.ledger) }

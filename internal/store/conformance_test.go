@@ -3,24 +3,16 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
 	"math"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-
 	"aims/internal/aims"
 	"aims/internal/store"
-	"aims/internal/store/postgres"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 )
 
 // opener opens one and the same database again and again.
@@ -28,42 +20,11 @@ type opener func(now func() time.Time, schemas ...store.Schema) (*store.DB, erro
 
 // eachStore runs one test on every store: none may grow what another has not.
 func eachStore(t *testing.T, test func(t *testing.T, open opener)) {
-	t.Run("sqlite", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "test.db")
+	storetest.Each(t, func(t *testing.T, at storetest.Place) {
 		test(t, func(now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
-			return sqlite.Open(t.Context(), path, now, schemas...)
+			return at.Open(t.Context(), now, schemas...)
 		})
 	})
-	t.Run("postgres", func(t *testing.T) {
-		dsn := postgresSchema(t)
-		test(t, func(now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
-			return postgres.Open(t.Context(), dsn, now, schemas...)
-		})
-	})
-}
-
-// postgresSchema makes a schema of its own on the test server, and drops it.
-func postgresSchema(t *testing.T) (dsn string) {
-	t.Helper()
-	server := os.Getenv("AIMS_TEST_POSTGRES")
-	if server == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t" + strings.ToLower(rand.Text())
-	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
-	return server + "&search_path=" + name
 }
 
 var things = store.Schema{Name: "things", Migrations: fstest.MapFS{

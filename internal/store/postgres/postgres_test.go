@@ -1,23 +1,21 @@
-package postgres
+package postgres_test
 
 import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"crypto/rand"
-	"database/sql"
-
 	"go.uber.org/goleak"
 
 	"aims/internal/aims"
 	"aims/internal/store"
+	"aims/internal/store/postgres"
+	"aims/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -40,7 +38,7 @@ func TestServerThatIsNotThere(t *testing.T) {
 	closed.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err = Open(ctx, "postgres://aims:hunter2@"+address+"/none?sslmode=disable", time.Now)
+	_, err = postgres.Open(ctx, "postgres://aims:hunter2@"+address+"/none?sslmode=disable", time.Now)
 	if text := unavailableSentence(t, err); !strings.Contains(text, "PostgreSQL cannot be reached") {
 		t.Errorf("sentence %q", text)
 	}
@@ -50,7 +48,7 @@ func TestServerThatIsNotThere(t *testing.T) {
 }
 
 func TestDSNThatCannotBeRead(t *testing.T) {
-	_, err := Open(t.Context(), "postgres://aims:hunter2@host:port/none", time.Now)
+	_, err := postgres.Open(t.Context(), "postgres://aims:hunter2@host:port/none", time.Now)
 	if code, _ := aims.Public(err); code != aims.Invalid {
 		t.Errorf("got %v", err)
 	}
@@ -59,40 +57,10 @@ func TestDSNThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func testServer(t *testing.T) string {
-	t.Helper()
-	dsn := os.Getenv("AIMS_TEST_POSTGRES")
-	if dsn == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	return dsn
-}
-
 func TestUserThatIsNotAdmitted(t *testing.T) {
-	dsn := strings.Replace(testServer(t), "aims@", "nobody-of-this-name@", 1)
-	_, err := Open(t.Context(), dsn, time.Now)
+	dsn := strings.Replace(storetest.Server(t), "aims@", "nobody-of-this-name@", 1)
+	_, err := postgres.Open(t.Context(), dsn, time.Now)
 	unavailableSentence(t, err)
-}
-
-// schema makes a schema of its own on the test server, and drops it.
-func schema(t *testing.T) (dsn string) {
-	t.Helper()
-	server := testServer(t)
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t" + strings.ToLower(rand.Text())
-	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
-	return server + "&search_path=" + name
 }
 
 var things = store.Schema{Name: "things", Migrations: fstest.MapFS{
@@ -101,11 +69,11 @@ var things = store.Schema{Name: "things", Migrations: fstest.MapFS{
 
 // Several processes that start at the same time migrate once.
 func TestProcessesStartTogether(t *testing.T) {
-	dsn := schema(t)
+	dsn := storetest.Postgres(t).DSN
 	var processes sync.WaitGroup
 	for range 4 {
 		processes.Go(func() {
-			db, err := Open(t.Context(), dsn, time.Now, things)
+			db, err := postgres.Open(t.Context(), dsn, time.Now, things)
 			if err != nil {
 				t.Error(err)
 				return
@@ -130,15 +98,15 @@ func TestProcessesStartTogether(t *testing.T) {
 }
 
 func TestReadOnlyWritesNothing(t *testing.T) {
-	dsn := schema(t)
-	_, err := OpenReadOnly(t.Context(), dsn, time.Now, things)
+	dsn := storetest.Postgres(t).DSN
+	_, err := postgres.OpenReadOnly(t.Context(), dsn, time.Now, things)
 	unavailableSentence(t, err) // nothing is there, and nothing is made
-	writer, err := Open(t.Context(), dsn, time.Now, things)
+	writer, err := postgres.Open(t.Context(), dsn, time.Now, things)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer writer.Close()
-	reader, err := OpenReadOnly(t.Context(), dsn, time.Now, things)
+	reader, err := postgres.OpenReadOnly(t.Context(), dsn, time.Now, things)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +127,6 @@ func TestReadOnlyWritesNothing(t *testing.T) {
 		"00001_things.sql": things.Migrations.(fstest.MapFS)["00001_things.sql"],
 		"00002_more.sql":   {Data: []byte("-- +goose Up\nALTER TABLE thing ADD COLUMN more TEXT;\n")},
 	}}
-	_, err = OpenReadOnly(t.Context(), dsn, time.Now, newer)
+	_, err = postgres.OpenReadOnly(t.Context(), dsn, time.Now, newer)
 	unavailableSentence(t, err)
 }
