@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"aims/internal/register/record"
 	"aims/internal/register/starter"
 )
 
@@ -141,7 +142,7 @@ func (c *initCmd) next(std streams, names []string) error {
 	for _, name := range names {
 		fmt.Fprintf(&b, "%s\n", filepath.Join(c.Dir, name))
 	}
-	fmt.Fprintf(&b, "\nWhat begins with %q is for you to write; what is commented out, to decide. Then:\n", strings.TrimSpace(starter.FillIn))
+	fmt.Fprintf(&b, "\nWhat begins with %q is for you to write; what is commented out, to decide. Then:\n", strings.TrimSpace(record.FillIn))
 	fmt.Fprintf(&b, "  aims plan -f %[1]s      what would change\n  aims apply -f %[1]s     makes it so, with a receipt\n  aims gap%[2]s  what is missing, and what to do first\n", c.Dir, strings.Repeat(" ", max(0, len(c.Dir)+9)))
 	_, err := io.WriteString(std.out, b.String())
 	return err

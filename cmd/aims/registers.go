@@ -20,6 +20,7 @@ import (
 	"aims/internal/progress"
 	"aims/internal/register"
 	"aims/internal/register/record"
+	"aims/internal/strict"
 )
 
 // baseName is the file beside the registers that says from which state they
@@ -46,7 +47,7 @@ func readDirectory(path string) (directory, error) {
 	}
 	var err error
 	if d.records, err = record.ReadDir(os.DirFS(path)); err != nil {
-		return d, withCode(exitUsage, err)
+		return d, withCode(exitUsage, inDirectory(path, err))
 	}
 	text, err := os.ReadFile(filepath.Join(path, baseName))
 	if errors.Is(err, os.ErrNotExist) {
@@ -60,6 +61,30 @@ func readDirectory(path string) (directory, error) {
 		return d, failf(exitUsage, "%s cannot be read: %w; without it the files are compared with the present registers, and nothing is removed", filepath.Join(path, baseName), err)
 	}
 	return d, nil
+}
+
+// inDirectory names files as the caller names them.
+func inDirectory(path string, err error) error {
+	wrong, ok := errors.AsType[*strict.Error](err)
+	if !ok {
+		return err
+	}
+	for i := range wrong.Problems {
+		wrong.Problems[i].File = filepath.Join(path, wrong.Problems[i].File)
+	}
+	return wrong
+}
+
+// remark says what of the files is no record, or shows nothing yet.
+func (d directory) remark(w io.Writer) {
+	for _, name := range d.records.LeftAlone() {
+		fmt.Fprintf(w, "left alone: %s begins with no front matter (a line that is ---), so it is no document\n", filepath.Join(d.path, name))
+	}
+	if texts := d.records.Unfilled(); len(texts) > 0 {
+		first := texts[0]
+		first.File = filepath.Join(d.path, first.File)
+		fmt.Fprintf(w, "%d texts are still to be written, and until then their records show nothing; the first:\n  %s\n", len(texts), first)
+	}
 }
 
 // writeBase keeps what the files are based on from now on.
@@ -167,6 +192,7 @@ func (c *planCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	d.remark(std.err)
 	if d.base == nil { // what is shown now is what is applied later
 		if err := d.writeBase(plan.Log, plan.Base); err != nil {
 			return err
@@ -208,6 +234,7 @@ func (c *applyCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	d.remark(std.err)
 	d.base = &baseFile{plan.Log, plan.Base} // what is shown is what is applied
 	if len(plan.Changes) > 0 || len(plan.Conflicts) > 0 {
 		if !c.JSON {

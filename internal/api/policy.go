@@ -8,6 +8,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/enforcement"
+	"aims/internal/evidence/observed"
 	"aims/internal/policy"
 	"aims/internal/policy/bundle"
 	"aims/pdp"
@@ -144,7 +145,7 @@ func (a *api) bundleOr(files []PolicyFile) (*bundle.Bundle, error) {
 func (a *api) prepare(ctx context.Context, b *bundle.Bundle) (policy.Reviewed, error) {
 	c := a.Policies.Circumstances(a.Inventory.Catalog().Tools)
 	c.Known = a.Known(ctx)
-	c.Unseen = []string{SelfCheckServer}
+	c.Unseen = []string{observed.SelfCheckServer}
 	return policy.Prepare(b, c)
 }
 

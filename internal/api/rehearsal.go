@@ -11,6 +11,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/assessment"
+	"aims/internal/evidence/observed"
 	"aims/internal/inventory"
 	"aims/internal/rehearsal/scenario"
 )
@@ -114,7 +115,7 @@ func scenarios(more []ScenarioFile) ([]scenario.Scenario, error) {
 func (a *api) approvedTools() map[string][]inventory.Tool {
 	tools := map[string][]inventory.Tool{}
 	for _, t := range a.Inventory.Catalog().Tools {
-		if state, ok := a.Inventory.Tool(t.Server, t.Name); ok && state.Definition != nil && t.Server != SelfCheckServer {
+		if state, ok := a.Inventory.Tool(t.Server, t.Name); ok && state.Definition != nil && t.Server != observed.SelfCheckServer {
 			tools[t.Server] = append(tools[t.Server], inventory.Tool{Name: t.Name, Definition: state.Definition})
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"aims/internal/evidence/observed"
 	"aims/internal/inventory"
 )
 
@@ -17,10 +18,6 @@ const (
 	ToolQuarantined = "quarantined" // refused until its present definition is approved
 	ToolUnlisted    = "unlisted"    // its server does not list it now
 )
-
-// SelfCheckServer is the server of the tool that the start-up's self-check
-// calls. It is in the inventory and runs nowhere; lists leave it out.
-const SelfCheckServer = "aims-self-check"
 
 type listToolsRequest struct{ Credentials }
 
@@ -57,7 +54,7 @@ func (a *api) tools(h huma.API) {
 func (a *api) listTools() ([]Tool, error) {
 	tools := []Tool{}
 	for _, s := range a.Inventory.Tools("") {
-		if s.Server == SelfCheckServer {
+		if s.Server == observed.SelfCheckServer {
 			continue
 		}
 		t, err := a.toolOf(s)

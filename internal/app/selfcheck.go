@@ -11,6 +11,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/api"
 	"aims/internal/enforcement"
+	"aims/internal/evidence/observed"
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
@@ -65,16 +66,16 @@ const (
 // and has seen another.
 func (a *App) prepareProbe(ctx context.Context) error {
 	observe := func(definition string) error {
-		_, err := a.enforcer.ObserveTools(ctx, api.SelfCheckServer, []inventory.Tool{{Name: probeTool, Definition: []byte(definition)}})
+		_, err := a.enforcer.ObserveTools(ctx, observed.SelfCheckServer, []inventory.Tool{{Name: probeTool, Definition: []byte(definition)}})
 		return err
 	}
-	if _, known := a.inventory.Tool(api.SelfCheckServer, probeTool); !known {
+	if _, known := a.inventory.Tool(observed.SelfCheckServer, probeTool); !known {
 		if err := observe(probeApproved); err != nil {
 			return err
 		}
 	}
-	if t, _ := a.inventory.Tool(api.SelfCheckServer, probeTool); t.Approved == "" {
-		if err := a.enforcer.ApproveTool(ctx, aims.System, "", api.SelfCheckServer, probeTool, t.Pin); err != nil {
+	if t, _ := a.inventory.Tool(observed.SelfCheckServer, probeTool); t.Approved == "" {
+		if err := a.enforcer.ApproveTool(ctx, aims.System, "", observed.SelfCheckServer, probeTool, t.Pin); err != nil {
 			return err
 		}
 	}
@@ -92,8 +93,8 @@ func (a *App) fireAuthentication(ctx context.Context) (string, error) {
 // ask decides a call of the self-check's agent and expects that it is refused
 // and recorded.
 func (a *App) ask(ctx context.Context, c enforcement.Call) (enforcement.Ruling, string, error) {
-	c.Principal = identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: "self-check"}}
-	c.Channel, c.Session = enforcement.MCP, "self-check"
+	c.Principal = identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: observed.SelfCheckAgent}}
+	c.Channel, c.Session = enforcement.MCP, observed.SelfCheckAgent
 	ruling, err := a.enforcer.Decide(ctx, c)
 	if ruling.Receipt == "" {
 		return ruling, "", fmt.Errorf("no receipt: %w", orNothing(err))
@@ -110,7 +111,7 @@ func (a *App) fireUnknownAction(ctx context.Context) (string, error) {
 }
 
 func (a *App) fireBadArguments(ctx context.Context) (string, error) {
-	ruling, saw, err := a.ask(ctx, enforcement.Call{Method: "tools/call", Server: api.SelfCheckServer, Tool: probeTool, Input: []byte(`{"n":"one"}`)})
+	ruling, saw, err := a.ask(ctx, enforcement.Call{Method: "tools/call", Server: observed.SelfCheckServer, Tool: probeTool, Input: []byte(`{"n":"one"}`)})
 	if err == nil && ruling.Cause == "" {
 		return "", errors.New("the arguments were not looked at")
 	}
@@ -118,7 +119,7 @@ func (a *App) fireBadArguments(ctx context.Context) (string, error) {
 }
 
 func (a *App) fireQuarantine(ctx context.Context) (string, error) {
-	_, saw, err := a.ask(ctx, enforcement.Call{Method: "tools/call", Server: api.SelfCheckServer, Tool: probeTool, Input: []byte(`{"n":1}`)})
+	_, saw, err := a.ask(ctx, enforcement.Call{Method: "tools/call", Server: observed.SelfCheckServer, Tool: probeTool, Input: []byte(`{"n":1}`)})
 	return saw, err
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"filippo.io/torchwood"
 
-	"aims/internal/api"
+	"aims/internal/evidence/observed"
 	"aims/internal/identity"
 	"aims/internal/policy"
 )
@@ -127,7 +127,7 @@ func (r *reader) validateServer(key string, s *Server, seen map[string]bool) {
 	switch {
 	case !serverName.MatchString(s.Name):
 		r.at(key+".name", "%q; expected a lower-case letter, then at most 31 of a–z, 0–9 and -", s.Name)
-	case s.Name == api.SelfCheckServer:
+	case s.Name == observed.SelfCheckServer:
 		r.at(key+".name", "%q is the name of what the self-check calls", s.Name)
 	case seen[s.Name]:
 		r.at(key+".name", "%q is the name of an earlier server too", s.Name)

@@ -38,9 +38,14 @@ func (in *Input) on(d record.Date) bool {
 	return d != "" && d >= day(in.From) && d <= in.today()
 }
 
-// look looks at a record and notes where its text came from.
+// look looks at a record and notes where its text came from. A record with texts
+// that are still to be written shows nothing.
 func (in *Input) look(n *Count, kind, id string, holds bool, format string, args ...any) {
 	in.saw(n, kind, id)
+	if field := in.unfilled(kind, id); holds && field != "" {
+		n.Look(false, kind+"/"+id, "is a draft: %s is still to be written", field)
+		return
+	}
 	n.Look(holds, kind+"/"+id, format, args...)
 }
 

@@ -164,9 +164,10 @@ func communicationPlanned(in *Input, n *Count) {
 		for _, topic := range []string{"incidents", "policy", "changes", "interested-parties"} {
 			c, ok := find(in.Registers.Registers.Communications, func(c record.Communication) bool { return c.Topic == topic })
 			if ok {
-				in.saw(n, "communication", c.ID)
+				in.look(n, "communication", c.ID, true, "")
+				continue
 			}
-			n.Look(ok, "topic/"+topic, "is not in the plan of communication")
+			n.Look(false, "topic/"+topic, "is not in the plan of communication")
 		}
 	}
 	for _, m := range in.Registers.Registers.Notifications {

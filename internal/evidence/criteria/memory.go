@@ -13,6 +13,7 @@ type memory struct {
 	approvals    map[record.Key]answer
 	acknowledged map[string]map[string]record.Mark
 	roles        map[holder][]record.Role
+	unfilled     map[record.Key]string // the first such field; nil until somebody asks
 }
 
 // ran is how a criterion ended.
@@ -28,7 +29,7 @@ type holder struct {
 }
 
 func remember() *memory {
-	m := &memory{map[string][]Criterion{}, map[string]ran{}, map[record.Key]answer{}, map[string]map[string]record.Mark{}, map[holder][]record.Role{}}
+	m := &memory{map[string][]Criterion{}, map[string]ran{}, map[record.Key]answer{}, map[string]map[string]record.Mark{}, map[holder][]record.Role{}, nil}
 	for _, c := range All() {
 		m.criteria[c.Requirement] = append(m.criteria[c.Requirement], c)
 	}
@@ -81,4 +82,18 @@ func (in *Input) acknowledged(document, person string) (record.Mark, bool) {
 	}
 	m, ok := marks[person]
 	return m, ok
+}
+
+// unfilled is the first field of a record whose text is still to be written;
+// empty for none.
+func (in *Input) unfilled(kind, id string) string {
+	if in.memory.unfilled == nil {
+		in.memory.unfilled = map[record.Key]string{}
+		for _, p := range in.Registers.Registers.Unfilled() {
+			if key := (record.Key{Kind: p.Kind, ID: p.ID}); in.memory.unfilled[key] == "" {
+				in.memory.unfilled[key] = p.Field
+			}
+		}
+	}
+	return in.memory.unfilled[record.Key{Kind: kind, ID: id}]
 }

@@ -46,6 +46,8 @@ func (in *Input) status(r iso42001.Requirement) Status {
 	s := Status{ID: r.ID, Title: r.DisplayTitle, Area: r.Area, Ceiling: string(r.Ceiling), NotShown: r.NotShownByMachine, Reasons: []string{}, Results: []Result{}}
 	if o, ok := get(in.Registers.Registers.Owners, r.ID); ok {
 		s.Owner, s.Due = o.Owner, string(o.Due)
+	} else if a, _, decided := in.applicability(r.ID); decided {
+		s.Owner = a.Owner
 	}
 	since, flows := int64(0), false
 	for _, c := range in.memory.criteria[r.ID] {

@@ -157,7 +157,7 @@ func (f *Facts) pinChanged(h happening) {
 		Quarantined bool   `json:"quarantined"`
 	}
 	h.detail(&d)
-	if strings.HasPrefix(h.event.Object.ID, selfCheck+"___") && h.event.Actor.Type == "system" {
+	if strings.HasPrefix(h.event.Object.ID, SelfCheckServer+"___") && h.event.Actor.Type == "system" {
 		return // the installation tried its own quarantine
 	}
 	_, event, _ := strings.Cut(h.event.Name, ".")

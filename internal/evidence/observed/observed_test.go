@@ -324,14 +324,14 @@ func TestCorrectiveActions(t *testing.T) {
 func TestSelfCheckIsNoTraffic(t *testing.T) {
 	w := newWritten(t)
 	system := receipt.Party{Type: "system", ID: "aims"}
-	w.event(system, "tool.quarantined", receipt.Object{Type: "tool", ID: "self-check___probe"}, map[string]any{})
-	w.call("self-check", "self-check___probe", authz.Deny)
+	w.event(system, "tool.quarantined", receipt.Object{Type: "tool", ID: SelfCheckServer + "___probe"}, map[string]any{})
+	w.call(SelfCheckAgent, SelfCheckServer+"___probe", authz.Deny)
 	if f := w.facts(); len(f.Agents)+len(f.Tools)+len(f.Days)+len(f.Pins) != 0 {
 		t.Errorf("the self-check counts: %+v", f)
 	}
-	w.call("self-check", "desk___pay", authz.Allow)
-	w.event(anna, "tool.approved", receipt.Object{Type: "tool", ID: "self-check___probe"}, map[string]any{})
-	if f := w.facts(); f.Agents["self-check"] == nil || f.Days[0].Allowed != 1 || len(f.Pins) != 1 {
+	w.call(SelfCheckAgent, "desk___pay", authz.Allow)
+	w.event(anna, "tool.approved", receipt.Object{Type: "tool", ID: SelfCheckServer + "___probe"}, map[string]any{})
+	if f := w.facts(); f.Agents[SelfCheckAgent] == nil || f.Days[0].Allowed != 1 || len(f.Pins) != 1 {
 		t.Errorf("an agent hides behind the self-check: %+v", f)
 	}
 }

@@ -223,15 +223,18 @@ func (p *Part) foldDecision(at int64, d *decision) {
 	p.foldRules(at, d)
 }
 
-// selfCheck is the agent by which an installation fires its controls at each
-// start, and the server that it asks for; no server may be configured by this
-// name.
-const selfCheck = "self-check"
+// An installation fires its controls at each start by calls of an agent for a
+// tool of a server; no real agent or server has these names. They are in the
+// record, and are no part of what is judged by it.
+const (
+	SelfCheckAgent  = "self-check"
+	SelfCheckServer = "aims-self-check"
+)
 
 // selfCheck says whether the installation tried itself. It is always denied, so
 // that an agent which takes the name hides nothing that it was allowed.
 func (d *decision) selfCheck() bool {
-	return string(d.actorID) == selfCheck && string(d.actor) == "agent" && authz.Verdict(d.verdict) == authz.Deny
+	return string(d.actorID) == SelfCheckAgent && string(d.actor) == "agent" && authz.Verdict(d.verdict) == authz.Deny
 }
 
 // count adds to the counter of the verdict.

@@ -35,6 +35,10 @@ func (r Registers) Each(f func(kind, id string, rec any)) {
 	}
 }
 
+// LeftAlone are the Markdown files of the directory that the registers were read
+// from which begin with no front matter and so are no documents.
+func (r Registers) LeftAlone() []string { return r.aside }
+
 // Get finds a record, such as a Risk.
 func (r Registers) Get(kind, id string) (any, bool) {
 	k, ok := kindNamed(kind)

@@ -144,6 +144,7 @@ func (r *reader) markdown(name string, text []byte) {
 	s := strings.ReplaceAll(string(text), "\r\n", "\n")
 	rest, ok := strings.CutPrefix(s, "---\n")
 	if !ok {
+		r.out.aside = append(r.out.aside, name)
 		return
 	}
 	front, body, ok := strings.Cut("\n"+rest, "\n---\n")

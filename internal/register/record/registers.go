@@ -47,4 +47,6 @@ type Registers struct {
 
 	// places says where a record was read, for what is wrong with it.
 	places map[Key]place
+	// aside are the Markdown files that were read and are no documents.
+	aside []string
 }

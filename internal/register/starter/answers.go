@@ -59,7 +59,7 @@ func Read(file string, text []byte) (Answers, error) {
 
 // check reports everything that is missing or cannot be.
 func (a Answers) check(report func(path, problem string)) {
-	seen := map[string]bool{}
+	seen, purposes := map[string]bool{}, map[string]bool{}
 	for _, q := range questions {
 		if q.agent == nil {
 			if fault := q.fault(q.get(&a)); fault != "" {
@@ -80,7 +80,10 @@ func (a Answers) check(report func(path, problem string)) {
 		if seen[agent.ID] {
 			report(fmt.Sprintf("agents[%d].id", i), "this agent stands here twice")
 		}
-		seen[agent.ID] = true
+		if agent.Purpose != "" && purposes[agent.Purpose] {
+			report(fmt.Sprintf("agents[%d].purpose", i), "is the purpose of another agent; expected one of its own, since what it does is said of this agent")
+		}
+		seen[agent.ID], purposes[agent.Purpose] = true, true
 	}
 	a.apart(report)
 }

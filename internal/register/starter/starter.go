@@ -13,12 +13,9 @@ import (
 	"text/template"
 	"time"
 
+	"aims/internal/register/record"
 	"aims/iso42001"
 )
-
-// FillIn begins every text that stands for one that the organisation has to
-// write.
-const FillIn = "FILL IN: "
 
 //go:embed templates/*.yaml templates/documents/*.md
 var templates embed.FS
@@ -31,7 +28,7 @@ func (a Answers) Files(today time.Time) (map[string][]byte, error) {
 		return nil, err
 	}
 	words := template.FuncMap{
-		"q": quote, "list": list, "fill": func(s string) string { return quote(FillIn + s) },
+		"q": quote, "list": list, "fill": func(s string) string { return quote(record.FillIn + s) },
 		"day":    func(days int) string { return today.AddDate(0, 0, days).UTC().Format(time.DateOnly) },
 		"line":   func(s string) string { return strings.Join(strings.Fields(s), " ") },
 		"people": a.people,

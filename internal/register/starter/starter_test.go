@@ -2,6 +2,7 @@ package starter_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -60,12 +61,53 @@ func TestTheSetOfTheForm(t *testing.T) {
 	for _, st := range list {
 		open[st.ID] = st.State != criteria.Shown && st.State != criteria.Evidence
 	}
-	for _, id := range []string{"4.1", "4.2", "4.3", "5.2", "6.1.1", "6.1.2", "6.1.3", "6.1.4", "7.2", "A.2.2", "A.5.4", "A.9.2", "A.10.3"} {
+	for _, id := range []string{"4.1", "4.2", "4.3", "5.2", "6.1.1", "6.1.2", "6.1.3", "6.1.4", "7.2", "7.4", "A.2.2", "A.5.4", "A.9.2", "A.10.3"} {
 		if !open[id] {
 			t.Errorf("nothing is said to be missing of %s, of which nobody has decided anything", id)
 		}
 	}
 }
+
+// Who takes the # off everything that is commented out gets a set that is read,
+// with each key once, also for several agents.
+func TestTheSetUncommented(t *testing.T) {
+	a, err := starter.Read("answers.yaml", starter.Form())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := a.Agents[0]
+	second.ID, second.Purpose = "shop-desk", "answer-customers"
+	a.Agents = append(a.Agents, second)
+	files, err := a.Files(today)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, blocks := fstest.MapFS{}, 0
+	for name, text := range files {
+		lines, inside := strings.Split(string(text), "\n"), false
+		for i, line := range lines {
+			bare, comment := strings.CutPrefix(line, "# ")
+			inside = comment && strings.HasSuffix(name, ".yaml") && (inside || key.MatchString(bare))
+			if inside {
+				lines[i] = bare
+				blocks++
+			}
+		}
+		dir[name] = &fstest.MapFile{Data: []byte(strings.Join(lines, "\n"))}
+	}
+	r, err := record.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Check("2026-11-23") {
+		t.Error(p)
+	}
+	if len(r.Impacts) != 2 || blocks == 0 {
+		t.Errorf("%d impact assessments, expected one for each agent", len(r.Impacts))
+	}
+}
+
+var key = regexp.MustCompile(`^[a-z_]+:$`)
 
 // Whatever people are called and whatever they type as text, the set is read.
 func TestAnyTextIsQuoted(t *testing.T) {
