@@ -128,11 +128,14 @@ func printNext(w io.Writer, steps []evidence.Step) {
 		}
 		fmt.Fprintf(w, "%2d. %s: %s\n", s.Number, s.Name, s.Do)
 		fmt.Fprintf(w, "    who: %s\n    for: %s\n", who, strings.Join(s.Open, ", "))
+		if s.Next != nil {
+			fmt.Fprintf(w, "    now: %s %s; all of it: aims status %s\n", printable(s.Next.On), printable(s.Next.Text), s.Next.Requirement)
+		}
 		if len(s.Unblocks) > 0 {
 			fmt.Fprintf(w, "    then: %s\n", strings.Join(s.Unblocks, ", "))
 		}
 	}
-	if steps[0].Number == 1 {
+	if steps[0].Number == 1 && steps[0].Next == nil {
 		fmt.Fprintln(w, "`aims init` writes a directory to begin with; `aims plan -f DIR` and `aims apply -f DIR` put it in force.")
 	}
 }

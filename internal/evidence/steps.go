@@ -19,6 +19,25 @@ type Step struct {
 	Open     []string `json:"open"`
 	Of       int      `json:"of"`
 	Unblocks []string `json:"unblocks"` // names of steps
+	// Next is the first thing that is wrong with what is there already; nil while
+	// nothing is.
+	Next *Next `json:"next,omitempty"`
+}
+
+// Next is one exception to a criterion, the first to be done away with.
+type Next struct {
+	Requirement string `json:"requirement"`
+	On          string `json:"on"` // such as kind/id
+	Text        string `json:"text"`
+}
+
+func nextOf(s criteria.Status) *Next {
+	for _, r := range s.Results {
+		for _, x := range r.Exceptions {
+			return &Next{s.ID, x.On, x.Text}
+		}
+	}
+	return nil
 }
 
 // plan is a step before it is known what is open in it.
@@ -72,6 +91,9 @@ func stepsLeft(list []criteria.Status) []Step {
 				continue
 			}
 			step.Open = append(step.Open, id)
+			if step.Next == nil {
+				step.Next = nextOf(s)
+			}
 			if s.Owner != "" && !slices.Contains(step.Owners, s.Owner) {
 				step.Owners = append(step.Owners, s.Owner)
 			}
