@@ -22,7 +22,7 @@ func TestHeldCallIsGrantedAndUsedOnce(t *testing.T) {
 	if opened.State != approval.Pending || !opened.Fresh || !strings.HasPrefix(opened.ID, "apr_") {
 		t.Fatalf("opened %+v", opened)
 	}
-	if want := w.clock.now().Add(15 * time.Minute); !opened.Expires.Equal(want) {
+	if want := w.clock.Now().Add(15 * time.Minute); !opened.Expires.Equal(want) {
 		t.Errorf("it expires at %s, want %s", opened.Expires, want)
 	}
 	if _, ok, err := w.Granted(t.Context(), binding()); ok || err != nil {
@@ -41,7 +41,7 @@ func TestHeldCallIsGrantedAndUsedOnce(t *testing.T) {
 	if diff := cmp.Diff(voted, found); diff != "" {
 		t.Error(diff)
 	}
-	want := []approval.Vote{{Person: "ada", Grant: true, Roles: []string{"treasurer"}, Note: "looked at the invoice", Decision: ballot, Time: w.clock.now()}}
+	want := []approval.Vote{{Person: "ada", Grant: true, Roles: []string{"treasurer"}, Note: "looked at the invoice", Decision: ballot, Time: w.clock.Now()}}
 	if diff := cmp.Diff(want, found.Votes); diff != "" {
 		t.Error(diff)
 	}
@@ -207,7 +207,7 @@ func TestDenialEndsARequestAndStands(t *testing.T) {
 	if _, err := w.open(request("treasurer")); code(err) != aims.Denied || !strings.Contains(err.Error(), r.ID) {
 		t.Errorf("asked again: %v", err)
 	}
-	w.clock.advance(15 * time.Minute)
+	w.clock.Advance(15 * time.Minute)
 	if again := w.mustOpen(request("treasurer")); again.ID == r.ID {
 		t.Error("the old request is back")
 	}
@@ -237,11 +237,11 @@ func TestNothingHappensAfterExpiry(t *testing.T) {
 	if _, err := w.vote(w.Approvals, "ada", []string{"treasurer"}, granted.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(15*time.Minute - time.Microsecond)
+	w.clock.Advance(15*time.Minute - time.Microsecond)
 	if _, ok, err := w.Granted(t.Context(), other.Binding); !ok {
 		t.Fatalf("a moment before: %v", err)
 	}
-	w.clock.advance(time.Microsecond)
+	w.clock.Advance(time.Microsecond)
 	// Nobody has looked yet, and it is over all the same.
 	if _, ok, err := w.Granted(t.Context(), other.Binding); ok || err != nil {
 		t.Errorf("granted after its expiry: %v", err)
@@ -275,7 +275,7 @@ func TestPolicyChangeVoids(t *testing.T) {
 	other := request("treasurer")
 	other.Input = "sha256:other"
 	pending := w.mustOpen(other)
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	w.policy = "sha256:p2"
 	if _, ok, _ := w.Granted(t.Context(), binding()); ok {
 		t.Error("usable under another policy")
@@ -315,7 +315,7 @@ func TestSlowProcessVoidsNothingYounger(t *testing.T) {
 	if n, err := slow.Expire(t.Context()); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
-	w.clock.advance(time.Second)
+	w.clock.Advance(time.Second)
 	r := request("treasurer")
 	r.Policy = "sha256:p2"
 	opened := w.mustOpen(r)
@@ -427,7 +427,7 @@ func TestAgentThatFloodsApprovalsIsRefused(t *testing.T) {
 	if err := ask("billing", "4"); err != nil {
 		t.Errorf("after one was used: %v", err)
 	}
-	w.clock.advance(15 * time.Minute)
+	w.clock.Advance(15 * time.Minute)
 	for _, input := range []string{"1", "2", "3"} {
 		if err := ask("billing", input); err != nil {
 			t.Errorf("after all are over: %v", err)
@@ -445,7 +445,7 @@ func TestRequestsThatNobodyCouldJudgeAreRefused(t *testing.T) {
 		"no policy":       func(r *approval.Request) { r.Policy = "" },
 		"no digest":       func(r *approval.Request) { r.Input = "" },
 		"no hold":         func(r *approval.Request) { r.Decision = "" },
-		"over already":    func(r *approval.Request) { r.Expires = w.clock.now() },
+		"over already":    func(r *approval.Request) { r.Expires = w.clock.Now() },
 		"a long session":  func(r *approval.Request) { r.Session = strings.Repeat("s", 2000) },
 		"negative quorum": func(r *approval.Request) { r.Quorum = -1 },
 	} {
@@ -627,12 +627,12 @@ func TestForget(t *testing.T) {
 	if err := w.use(w.Approvals, old.ID, binding()); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	young := w.granted()
-	if n, err := w.Forget(t.Context(), w.clock.now()); n != 1 || err != nil {
+	if n, err := w.Forget(t.Context(), w.clock.Now()); n != 1 || err != nil {
 		t.Fatalf("forgot %d, %v", n, err)
 	}
-	if n, err := w.Forget(t.Context(), w.clock.now()); n != 0 || err != nil {
+	if n, err := w.Forget(t.Context(), w.clock.Now()); n != 0 || err != nil {
 		t.Fatalf("forgot %d, %v", n, err)
 	}
 	if _, err := w.Get(t.Context(), old.ID); code(err) != aims.NotFound {
@@ -655,7 +655,7 @@ func TestWait(t *testing.T) {
 		"a vote here":               {func(w *world, id string) { w.vote(w.Approvals, "ada", []string{"treasurer"}, id, true) }, approval.Granted},
 		"a denial here":             {func(w *world, id string) { w.vote(w.Approvals, "ada", []string{"treasurer"}, id, false) }, approval.Denied},
 		"a vote in another process": {func(w *world, id string) { w.vote(w.another(), "ada", []string{"treasurer"}, id, true) }, approval.Granted},
-		"time":                      {func(w *world, _ string) { w.clock.advance(time.Hour) }, approval.Expired},
+		"time":                      {func(w *world, _ string) { w.clock.Advance(time.Hour) }, approval.Expired},
 		"policy":                    {func(w *world, _ string) { w.exec(`UPDATE approval_request SET policy = 'sha256:p0'`) }, approval.Void},
 	} {
 		t.Run(what, func(t *testing.T) {

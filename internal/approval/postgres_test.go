@@ -1,69 +1,22 @@
 package approval_test
 
 import (
-	"crypto/rand"
-	"database/sql"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"aims/internal/approval"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/postgres"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 )
-
-// openStore opens a SQLite file, or, below TestOnPostgres, a PostgreSQL schema.
-func openStore(t testing.TB, path string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
-	t.Helper()
-	if !strings.HasPrefix(t.Name(), "TestOnPostgres/") {
-		return sqlite.Open(t.Context(), path, now, schemas...)
-	}
-	return postgres.Open(t.Context(), postgresSchema(t), now, schemas...)
-}
-
-// postgresSchema makes a schema of its own on the test server, and drops it.
-func postgresSchema(t testing.TB) (dsn string) {
-	t.Helper()
-	server := os.Getenv("AIMS_TEST_POSTGRES")
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t" + strings.ToLower(rand.Text())
-	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
-	return server + "&search_path=" + name
-}
 
 // Two processes, each with its own connections and its own sequencer, share one
 // PostgreSQL: what one records the other knows, and one of them releases a call.
 func TestTwoProcessesOnOneDatabase(t *testing.T) {
-	if os.Getenv("AIMS_TEST_POSTGRES") == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
+	at := storetest.Postgres(t)
 	first := newWorld(t, nil) // for its clock and key; its own database is not used
-	dsn := postgresSchema(t)
-	connect := func() *store.DB {
-		db, err := postgres.Open(t.Context(), dsn, first.clock.now, ledger.Schema(), approval.Schema())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return db
-	}
+	connect := func() *store.DB { return at.MustOpen(t, first.clock.Now, ledger.Schema(), approval.Schema()) }
 	first.start(connect())
 	second := *first
 	second.start(connect())
@@ -98,10 +51,7 @@ func TestTwoProcessesOnOneDatabase(t *testing.T) {
 
 // TestOnPostgres repeats the tests that the tables matter to.
 func TestOnPostgres(t *testing.T) {
-	if os.Getenv("AIMS_TEST_POSTGRES") == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	for name, test := range map[string]func(*testing.T){
+	storetest.OnPostgres(t, map[string]func(*testing.T){
 		"HeldCallIsGrantedAndUsedOnce":        TestHeldCallIsGrantedAndUsedOnce,
 		"ApprovalIsForOneCallOnly":            TestApprovalIsForOneCallOnly,
 		"WhoMayNotGrant":                      TestWhoMayNotGrant,
@@ -118,7 +68,5 @@ func TestOnPostgres(t *testing.T) {
 		"PeopleAreToldOnceAmongAllProcesses":  TestPeopleAreToldOnceAmongAllProcesses,
 		"Forget":                              TestForget,
 		"Wait":                                TestWait,
-	} {
-		t.Run(name, test)
-	}
+	})
 }

@@ -104,7 +104,7 @@ func (r *run) cast() {
 		r.t.Fatal("a forged request took a vote")
 	case grant && (who == "rita" || who == "oscar"):
 		r.t.Fatalf("%s granted a request made for them", who)
-	case !r.clock.now().Before(m.expires), m.denied, m.used > 0:
+	case !r.clock.Now().Before(m.expires), m.denied, m.used > 0:
 		r.t.Fatal("a request that is over took a vote")
 	}
 	if !grant {
@@ -141,7 +141,7 @@ func (r *run) release() {
 		r.t.Fatalf("used with %v of %v, quorum %d", m.granters, m.need, m.quorum)
 	case m.denied:
 		r.t.Fatal("used although it was denied")
-	case !r.clock.now().Before(m.expires):
+	case !r.clock.Now().Before(m.expires):
 		r.t.Fatal("used after its expiry")
 	case m.binding.Policy != r.policy:
 		r.t.Fatal("used under another policy")
@@ -152,18 +152,18 @@ func (r *run) release() {
 }
 
 func (r *run) changePolicy() {
-	r.clock.advance(time.Millisecond)
+	r.clock.Advance(time.Millisecond)
 	r.policy = fmt.Sprintf("sha256:p%d", rapid.IntRange(1, 2).Draw(r.t, "policy"))
 	for _, a := range r.processes { // each hears of it in its housekeeping
 		if _, err := a.Expire(context.Background()); err != nil {
 			r.t.Fatal(err)
 		}
 	}
-	r.clock.advance(time.Millisecond)
+	r.clock.Advance(time.Millisecond)
 }
 
 func (r *run) pass() {
-	r.clock.advance(time.Duration(rapid.IntRange(0, 400).Draw(r.t, "seconds")) * time.Second)
+	r.clock.Advance(time.Duration(rapid.IntRange(0, 400).Draw(r.t, "seconds")) * time.Second)
 	if rapid.Bool().Draw(r.t, "housekeeping") {
 		if _, err := r.process().Expire(context.Background()); err != nil {
 			r.t.Fatal(err)
@@ -178,7 +178,7 @@ func (r *run) check() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if got.State == approval.Granted && (!m.full() || m.denied || m.used > 0 || !r.clock.now().Before(m.expires)) {
+		if got.State == approval.Granted && (!m.full() || m.denied || m.used > 0 || !r.clock.Now().Before(m.expires)) {
 			r.t.Fatalf("%s is granted: %+v", id, m)
 		}
 		found, ok, err := r.process().Granted(context.Background(), m.binding)

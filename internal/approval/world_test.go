@@ -2,10 +2,6 @@ package approval_test
 
 import (
 	"context"
-	"crypto/rand"
-	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,29 +10,10 @@ import (
 	"aims/internal/aims"
 	"aims/internal/approval"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/store"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // world is approvals over a real ledger.
 type world struct {
@@ -45,47 +22,27 @@ type world struct {
 	db     *store.DB
 	ledger *ledger.Ledger
 	signer note.Signer
-	clock  *clock
+	clock  *ledgertest.Clock
 	policy string // in force
 	o      approval.Options
 }
 
 func newWorld(t testing.TB, change func(*approval.Options)) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), policy: "sha256:p1"}
-	w.o = approval.Options{Now: w.clock.now, Policy: func() string { return w.policy }, Poll: time.Millisecond}
+	l := ledgertest.New(t, approval.Schema())
+	w := &world{t: t, db: l.DB, ledger: l.Ledger, signer: l.Signer, clock: l.Clock, policy: "sha256:p1"}
+	w.o = approval.Options{Now: w.clock.Now, Policy: func() string { return w.policy }, Poll: time.Millisecond}
 	if change != nil {
 		change(&w.o)
 	}
-	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), approval.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.signer, err = note.NewSigner(private); err != nil {
-		t.Fatal(err)
-	}
-	w.start(db)
+	w.Approvals = w.another()
 	return w
 }
 
 // start opens the log of a database as a process does.
 func (w *world) start(db *store.DB) {
 	w.t.Helper()
-	log, err := ledger.Open(w.t.Context(), db, ledger.Options{
-		Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		log.Close(context.Background())
-		db.Close()
-	})
-	w.db, w.ledger = db, log
+	w.db, w.ledger = db, ledgertest.Open(w.t, db, w.signer, w.clock.Now)
 	w.Approvals = w.another()
 }
 
@@ -206,21 +163,7 @@ func (w *world) steps(id string) []string {
 }
 
 // events are the receipts of the log, decoded.
-func (w *world) events() []*receipt.Event {
-	w.t.Helper()
-	var events []*receipt.Event
-	for leaf, err := range w.ledger.Entries(context.Background(), 0, w.ledger.Size()) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		e, err := receipt.DecodeEvent(leaf.Body)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		events = append(events, e)
-	}
-	return events
-}
+func (w *world) events() []*receipt.Event { return ledgertest.Events(w.t, w.ledger) }
 
 func event(name string) ledger.Entry {
 	body, err := receipt.Encode(receipt.Event{

@@ -26,7 +26,7 @@ func TestLifeOfANonconformity(t *testing.T) {
 		t.Fatalf("%+v", n)
 	}
 	before := w.event() // recorded before the action is implemented
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	n = ok(w.Implement(ctx, by("otto"), n.ID, corrective.Implementation{Action: "a1", Note: "done"}))
 	if n.State != corrective.Implemented {
 		t.Fatal(n.State)
@@ -35,7 +35,7 @@ func TestLifeOfANonconformity(t *testing.T) {
 	if _, err := w.Review(ctx, by("rex"), n.ID, finds); code(err) != aims.Conflict || !strings.Contains(err.Error(), "is reviewed from") {
 		t.Errorf("before its day: %v", err)
 	}
-	w.clock.advance(11 * day)
+	w.clock.Advance(11 * day)
 	if _, err := w.Review(ctx, by("rex"), n.ID, finds); code(err) != aims.Conflict || !strings.Contains(err.Error(), "nothing to review") {
 		t.Errorf("without data: %v", err)
 	}
@@ -71,7 +71,7 @@ func TestIneffectiveActionsReopen(t *testing.T) {
 	ctx, ok := t.Context(), must[corrective.Nonconformity](t)
 	n := w.planned(corrective.ProcessAction, "no-approval")
 	ok(w.Implement(ctx, by("otto"), n.ID, corrective.Implementation{Action: "a1", Note: "done"}))
-	w.clock.advance(11 * day)
+	w.clock.Advance(11 * day)
 	evidence := w.event()
 	n = ok(w.Review(ctx, by("rex"), n.ID, corrective.ReviewFinds{Note: "again", Evidence: []string{evidence}}))
 	if n.State != corrective.Reopened || n.Round != 2 || n.Actions[0].State != corrective.Ineffective {
@@ -121,7 +121,7 @@ func TestSameCauseComesBack(t *testing.T) {
 func TestRecurrenceHasAWindow(t *testing.T) {
 	w := newWorld(t, func(o *corrective.Options) { o.Recurrence = 30 * day })
 	first := w.closed("no-approval")
-	w.clock.advance(31 * day)
+	w.clock.Advance(31 * day)
 	again := finding()
 	again.Cause = "no-approval"
 	n, err := w.Raise(t.Context(), by("mara"), again)
@@ -246,7 +246,7 @@ func TestConcernOfNobody(t *testing.T) {
 	if seen = ok(w.Follow(ctx, token)); !seen.Steps[0].Erased || len(seen.Steps[0].Words) > 0 {
 		t.Errorf("%+v", seen.Steps[0])
 	}
-	w.stop()
+	w.log.Close()
 	w.neverOnDisk("oona", token)
 }
 
@@ -265,13 +265,13 @@ func (w *world) eraseAll() {
 func (w *world) neverOnDisk(texts ...string) {
 	w.t.Helper()
 	for _, suffix := range []string{"", "-wal"} {
-		data, err := os.ReadFile(w.file + suffix)
+		data, err := os.ReadFile(w.log.Place.File + suffix)
 		if err != nil {
 			continue
 		}
 		for _, text := range texts {
 			if bytes.Contains(data, []byte(text)) {
-				w.t.Errorf("%s%s holds %q", w.file, suffix, text)
+				w.t.Errorf("%s%s holds %q", w.log.Place.File, suffix, text)
 			}
 		}
 	}
@@ -284,7 +284,7 @@ func TestAnonymousReportsAreBounded(t *testing.T) {
 			t.Errorf("report %d: %v", i, err)
 		}
 	}
-	w.clock.advance(30 * time.Minute)
+	w.clock.Advance(30 * time.Minute)
 	if _, _, err := w.ReportAnonymously(t.Context(), "x"); err != nil {
 		t.Errorf("half an hour later: %v", err)
 	}
@@ -315,11 +315,11 @@ func TestNobodyHandlesTheirOwnConcern(t *testing.T) {
 func TestIncidentIsClosedWhenPeopleWereTold(t *testing.T) {
 	w := newWorld(t, nil)
 	ctx, ok := t.Context(), must[corrective.Incident](t)
-	future := corrective.NewIncident{Severity: corrective.High, Statement: "x", Happened: w.clock.now().Add(time.Hour)}
+	future := corrective.NewIncident{Severity: corrective.High, Statement: "x", Happened: w.clock.Now().Add(time.Hour)}
 	if _, err := w.ReportIncident(ctx, by("otto"), future); code(err) != aims.Invalid {
 		t.Errorf("from the future: %v", err)
 	}
-	i := ok(w.ReportIncident(ctx, by("otto"), corrective.NewIncident{Severity: corrective.High, Statement: "a stranger was paid", Happened: w.clock.now()}))
+	i := ok(w.ReportIncident(ctx, by("otto"), corrective.NewIncident{Severity: corrective.High, Statement: "a stranger was paid", Happened: w.clock.Now()}))
 	ok(w.Contain(ctx, by("mara"), i.ID, "stopped"))
 	ok(w.Resolve(ctx, by("mara"), i.ID, "paid back"))
 	if _, err := w.CloseIncident(ctx, by("mara"), i.ID, ""); code(err) != aims.Conflict {
@@ -353,7 +353,7 @@ func busy(t *testing.T) *world {
 	better := finding()
 	better.Grade = corrective.Opportunity
 	must[corrective.Nonconformity](t)(w.Raise(ctx, by("mara"), better))
-	i := must[corrective.Incident](t)(w.ReportIncident(ctx, by("otto"), corrective.NewIncident{Severity: corrective.Low, Statement: "x", Happened: w.clock.now()}))
+	i := must[corrective.Incident](t)(w.ReportIncident(ctx, by("otto"), corrective.NewIncident{Severity: corrective.Low, Statement: "x", Happened: w.clock.Now()}))
 	must[corrective.Incident](t)(w.Assess(ctx, by("mara"), i.ID, corrective.High, "users"))
 	if _, _, err := w.ReportAnonymously(ctx, "x"); err != nil {
 		t.Fatal(err)
@@ -449,13 +449,13 @@ func TestAsOf(t *testing.T) {
 		state corrective.State
 	}
 	n := ok(w.Raise(ctx, by("mara"), finding()))
-	moments := []moment{{w.clock.now(), corrective.Raised}}
-	w.clock.advance(time.Hour)
+	moments := []moment{{w.clock.Now(), corrective.Raised}}
+	w.clock.Advance(time.Hour)
 	ok(w.Correct(ctx, by("mara"), n.ID, "x"))
-	moments = append(moments, moment{w.clock.now().Add(-time.Microsecond), corrective.Raised}, moment{w.clock.now(), corrective.Corrected})
-	w.clock.advance(time.Hour)
+	moments = append(moments, moment{w.clock.Now().Add(-time.Microsecond), corrective.Raised}, moment{w.clock.Now(), corrective.Corrected})
+	w.clock.Advance(time.Hour)
 	ok(w.Withdraw(ctx, by("mara"), n.ID, "x"))
-	moments = append(moments, moment{w.clock.now().Add(-time.Microsecond), corrective.Corrected}, moment{w.clock.now(), corrective.Withdrawn}, moment{time.Time{}, corrective.Withdrawn})
+	moments = append(moments, moment{w.clock.Now().Add(-time.Microsecond), corrective.Corrected}, moment{w.clock.Now(), corrective.Withdrawn}, moment{time.Time{}, corrective.Withdrawn})
 	for _, m := range moments {
 		if got := ok(w.Nonconformity(ctx, n.ID, m.at)); got.State != m.state {
 			t.Errorf("at %s it was %s, want %s", m.at, got.State, m.state)
@@ -479,7 +479,7 @@ func TestOverdue(t *testing.T) {
 		t.Fatal(err)
 	}
 	what := func(at time.Duration) (out []string) {
-		for _, d := range must[[]corrective.Duty](t)(w.Overdue(ctx, w.clock.now().Add(at))) {
+		for _, d := range must[[]corrective.Duty](t)(w.Overdue(ctx, w.clock.Now().Add(at))) {
 			out = append(out, d.ID+" "+d.What+" "+d.Owner)
 		}
 		return out

@@ -2,49 +2,26 @@ package corrective_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/aims"
 	"aims/internal/corrective"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/store"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // world is corrective action over a real ledger.
 type world struct {
 	*corrective.Corrective
 	t      testing.TB
-	file   string
+	log    *ledgertest.Log
 	db     *store.DB
 	ledger *ledger.Ledger
-	clock  *clock
+	clock  *ledgertest.Clock
 	policy string // in force
 	proof  corrective.PolicyProof
 	seen   uint64 // observed since
@@ -55,9 +32,10 @@ const day = 24 * time.Hour
 
 func newWorld(t testing.TB, change func(*corrective.Options)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}, policy: "sha256:new", file: filepath.Join(t.TempDir(), "aims.db")}
+	l := ledgertest.New(t, corrective.Schema())
+	w := &world{t: t, log: l, db: l.DB, ledger: l.Ledger, clock: l.Clock, policy: "sha256:new"}
 	w.o = corrective.Options{
-		Now: w.clock.now, Policy: func() string { return w.policy }, Anonymous: true,
+		Now: w.clock.Now, Policy: func() string { return w.policy }, Anonymous: true,
 		Known: func(id string) error {
 			if id != "8.3" && id != "A.9.2" {
 				return fmt.Errorf("%q is no requirement", id)
@@ -76,30 +54,8 @@ func newWorld(t testing.TB, change func(*corrective.Options)) *world {
 	if change != nil {
 		change(&w.o)
 	}
-	var err error
-	if w.db, err = openStore(t, w.file, w.clock.now, ledger.Schema(), corrective.Schema()); err != nil {
-		t.Fatal(err)
-	}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.ledger, err = ledger.Open(t.Context(), w.db, ledger.Options{Origin: "log.example/test", Signer: signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.stop)
 	w.Corrective = corrective.New(w.db, w.ledger, w.o)
 	return w
-}
-
-func (w *world) stop() {
-	w.ledger.Close(context.Background())
-	w.db.Close()
 }
 
 func by(id string) corrective.By {
@@ -146,7 +102,7 @@ func code(err error) aims.Code {
 }
 
 func (w *world) date(d time.Duration) corrective.Date {
-	return corrective.Date(w.clock.now().Add(d).Format(time.DateOnly))
+	return corrective.Date(w.clock.Now().Add(d).Format(time.DateOnly))
 }
 
 // planned is a nonconformity with one action of a kind, which otto owns.
@@ -174,7 +130,7 @@ func (w *world) closed(cause string) corrective.Nonconformity {
 	ctx, ok := w.t.Context(), must[corrective.Nonconformity](w.t)
 	n := w.planned(corrective.ProcessAction, cause)
 	ok(w.Implement(ctx, by("otto"), n.ID, corrective.Implementation{Action: "a1", Note: "done"}))
-	w.clock.advance(11 * day)
+	w.clock.Advance(11 * day)
 	w.seen = 3
 	ok(w.Review(ctx, by("rex"), n.ID, corrective.ReviewFinds{Effective: true, Note: "looked"}))
 	return ok(w.Close(ctx, by("rex"), n.ID, ""))

@@ -2,9 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,12 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/aims"
 	"aims/internal/evidence/observed"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/lifecycle"
 	"aims/internal/register"
 	"aims/internal/register/record"
@@ -43,27 +41,16 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, policy: "sha256:p"}
-	now := func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
-	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), now, ledger.Schema(), inventory.Schema(), register.Schema(), lifecycle.Schema())
-	w.ok(err)
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	w.ok(err)
-	signer, err := note.NewSigner(private)
-	w.ok(err)
-	log := slog.New(slog.DiscardHandler)
-	w.ledger, err = ledger.Open(t.Context(), db, ledger.Options{Origin: "log.example/test", Signer: signer, Now: now, Log: log})
-	w.ok(err)
-	t.Cleanup(func() {
-		w.ledger.Close(context.Background())
-		db.Close()
-	})
-	w.inventory, err = inventory.Open(t.Context(), db, w.ledger, inventory.Options{})
+	l := ledgertest.New(t, inventory.Schema(), register.Schema(), lifecycle.Schema())
+	w.ledger = l.Ledger
+	var err error
+	w.inventory, err = inventory.Open(t.Context(), l.DB, w.ledger, inventory.Options{})
 	w.ok(err)
 	_, err = w.inventory.PutAgent(t.Context(), person("ada"), decision, inventory.Agent{ID: "stray", Stage: inventory.Design}) // the log begins with something else
 	w.ok(err)
-	w.register, err = register.Open(t.Context(), db, w.ledger, register.Options{Project: []register.Projection{lifecycle.Project}})
+	w.register, err = register.Open(t.Context(), l.DB, w.ledger, register.Options{Project: []register.Projection{lifecycle.Project}})
 	w.ok(err)
-	w.Lifecycle = w.process(now, log)
+	w.Lifecycle = w.process(l.Clock.Now, slog.New(slog.DiscardHandler))
 	return w
 }
 

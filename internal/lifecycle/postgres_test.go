@@ -1,62 +1,18 @@
 package lifecycle_test
 
 import (
-	"crypto/rand"
-	"database/sql"
-	"os"
-	"strings"
 	"testing"
-	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
-
-	"aims/internal/store"
-	"aims/internal/store/postgres"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 )
-
-// openStore opens a SQLite file, or, below TestOnPostgres, a PostgreSQL schema.
-func openStore(t testing.TB, path string, now func() time.Time, schemas ...store.Schema) (*store.DB, error) {
-	t.Helper()
-	if !strings.HasPrefix(t.Name(), "TestOnPostgres/") {
-		return sqlite.Open(t.Context(), path, now, schemas...)
-	}
-	return postgres.Open(t.Context(), postgresSchema(t), now, schemas...)
-}
-
-// postgresSchema makes a schema of its own on the test server, and drops it.
-func postgresSchema(t testing.TB) (dsn string) {
-	t.Helper()
-	server := os.Getenv("AIMS_TEST_POSTGRES")
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t" + strings.ToLower(rand.Text())
-	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
-	return server + "&search_path=" + name
-}
 
 // TestOnPostgres repeats the tests that the tables matter to.
 func TestOnPostgres(t *testing.T) {
-	if os.Getenv("AIMS_TEST_POSTGRES") == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	for name, test := range map[string]func(*testing.T){
+	storetest.OnPostgres(t, map[string]func(*testing.T){
 		"RecordsCarryOver":            TestRecordsCarryOver,
 		"RecordsThatCannotBeCarried":  TestRecordsThatCannotBeCarried,
 		"FactsThatChangedMeanwhile":   TestFactsThatChangedMeanwhile,
 		"ReopenedOncePerCause":        TestReopenedOncePerCause,
 		"ARefusedDeploymentIsOnPaper": TestARefusedDeploymentIsOnPaper,
-	} {
-		t.Run(name, test)
-	}
+	})
 }

@@ -23,7 +23,7 @@ func TestTwoPeopleAtOnce(t *testing.T) {
 	w := newWorld(t)
 	start := w.apply("ada", register.Base{}, risks("one", "two", "three")).Next
 	w.apply("ada", start, risks("ONE", "two", "three"))
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	second := w.apply("bob", start, risks("one", "TWO", "three"))
 	if len(second.Changes) != 1 || len(second.Next.Behind) != 1 || second.Next.Behind[0].ID != "r1" {
 		t.Fatalf("%+v", second)
@@ -191,7 +191,7 @@ func TestAnyHistoryIsTheLogs(t *testing.T) {
 		var bases []register.Base
 		states := map[time.Time]record.Registers{}
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			w.clock.advance(time.Second)
+			w.clock.Advance(time.Second)
 			var want record.Registers
 			for id := range 4 {
 				if rapid.Bool().Draw(rt, "there") {
@@ -215,7 +215,7 @@ func TestAnyHistoryIsTheLogs(t *testing.T) {
 					rt.Fatalf("applied, and %+v is left (%v)", again, err)
 				}
 			}
-			states[w.clock.now()] = w.state().Registers
+			states[w.clock.Now()] = w.state().Registers
 		}
 		for at, want := range states {
 			if s, err := w.At(t.Context(), at); err != nil || !s.Registers.Equal(want) {

@@ -12,19 +12,19 @@ import (
 // What is applied is there, is planned no more, and stays known as it was.
 func TestApplyShowAndEarlier(t *testing.T) {
 	w := newWorld(t)
-	empty := w.clock.now()
-	w.clock.advance(time.Hour)
+	empty := w.clock.Now()
+	w.clock.Advance(time.Hour)
 	p := w.apply("ada", register.Base{}, risks("Wrong payments"))
 	if len(p.Changes) != 10 || len(p.Receipts) != 1 {
 		t.Fatalf("%d changes, %d receipts", len(p.Changes), len(p.Receipts))
 	}
-	first := w.clock.now()
+	first := w.clock.Now()
 	again, err := w.Plan(t.Context(), p.Next, w.files(risks("Wrong payments")), true)
 	w.ok(err)
 	if len(again.Changes)+len(again.Conflicts)+len(again.Next.Behind) != 0 {
 		t.Errorf("what was just applied would change again: %+v", again)
 	}
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	p = w.apply("bob", p.Next, risks("Payments to strangers", "Loss of data"))
 	if len(p.Changes) != 2 || p.Changes[0].Event != record.Changed || p.Changes[1].Event != record.Created {
 		t.Fatalf("%+v", p.Changes)
@@ -32,8 +32,8 @@ func TestApplyShowAndEarlier(t *testing.T) {
 	if f := p.Changes[0].Fields; len(f) != 1 || f[0].Path != "title" || f[0].Before != "Wrong payments" || f[0].After != "Payments to strangers" {
 		t.Errorf("the change is shown as %+v", f)
 	}
-	second := w.clock.now()
-	w.clock.advance(time.Hour)
+	second := w.clock.Now()
+	w.clock.Advance(time.Hour)
 	p = w.apply("bob", p.Next, risks("Payments to strangers"))
 	if len(p.Changes) != 1 || p.Changes[0].Event != record.Removed {
 		t.Fatalf("%+v", p.Changes)

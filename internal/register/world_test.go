@@ -1,13 +1,8 @@
 package register_test
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -16,31 +11,12 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/register"
 	"aims/internal/register/record"
 	"aims/internal/store"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // decision is the receipt that let people do what the tests do.
 const decision = "rcp_00000000-0000-7000-8000-000000000000"
@@ -54,48 +30,34 @@ type world struct {
 	db     *store.DB
 	ledger *ledger.Ledger
 	signer note.Signer
-	clock  *clock
+	clock  *ledgertest.Clock
 	o      register.Options
 }
 
 func newWorld(t testing.TB, project ...register.Projection) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), o: register.Options{Project: project}}
-	db, err := openStore(t, filepath.Join(t.TempDir(), "aims.db"), w.clock.now, ledger.Schema(), register.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.signer, err = note.NewSigner(private); err != nil {
-		t.Fatal(err)
-	}
-	w.start(db)
+	l := ledgertest.New(t, register.Schema())
+	w := &world{t: t, db: l.DB, ledger: l.Ledger, signer: l.Signer, clock: l.Clock, o: register.Options{Project: project}}
+	w.open()
 	return w
 }
 
 // start opens the log and the registers of a database as a process does.
 func (w *world) start(db *store.DB) {
 	w.t.Helper()
-	log, err := ledger.Open(w.t.Context(), db, ledger.Options{
-		Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		log.Close(context.Background())
-		db.Close()
-	})
-	w.db, w.ledger = db, log
-	if log.Size() == 0 { // as every log, it begins with something else
+	w.db, w.ledger = db, ledgertest.Open(w.t, db, w.signer, w.clock.Now)
+	w.open()
+}
+
+// open opens the registers.
+func (w *world) open() {
+	w.t.Helper()
+	if w.ledger.Size() == 0 { // as every log, it begins with something else
 		w.ok(w.happens())
 	}
-	if w.Register, err = register.Open(w.t.Context(), db, log, w.o); err != nil {
-		w.t.Fatal(err)
-	}
+	var err error
+	w.Register, err = register.Open(w.t.Context(), w.db, w.ledger, w.o)
+	w.ok(err)
 }
 
 // happens appends a receipt that is not of the registers.
