@@ -291,7 +291,7 @@ func (i *Inventory) putAgent(ctx context.Context, by aims.Actor, decision string
 		if err != nil || through == nil || next.Stage != Deployed || old != nil && old.Stage == Deployed {
 			return entry, err
 		}
-		return through.before(ctx, tx, by, decision, next.ID, entry)
+		return through.before(ctx, tx, i.known, by, decision, next.ID, entry)
 	})
 	if err != nil {
 		return err

@@ -71,16 +71,22 @@ func (i *Inventory) commit(ctx context.Context, fn func(*store.Tx) (ledger.Entry
 	return err
 }
 
+// StoredVersion is the version of the tables, which all processes share: each
+// change of tools, labels, agents and stops makes it grow. Version counts in memory.
+func (i *Inventory) StoredVersion(ctx context.Context) (version int64, err error) {
+	err = i.db.View(ctx, func(tx *store.Tx) (err error) {
+		version, err = readVersion(ctx, tx)
+		return err
+	})
+	return version, err
+}
+
 // Refresh takes up what other processes on the same database changed. It costs
 // one small query when there is nothing new.
 func (i *Inventory) Refresh(ctx context.Context) error {
 	i.change.Lock()
 	defer i.change.Unlock()
-	var version int64
-	err := i.db.View(ctx, func(tx *store.Tx) (err error) {
-		version, err = readVersion(ctx, tx)
-		return err
-	})
+	version, err := i.StoredVersion(ctx)
 	if err != nil || version == i.known {
 		return err
 	}

@@ -22,8 +22,9 @@ type Gate struct {
 	Facts   map[string]bool
 	Failed  []string
 	// Still is an error when the facts may be others by now. It is asked in the
-	// transaction that deploys the agent; nil asks nothing.
-	Still func(context.Context, *store.Tx) error
+	// transaction that deploys the agent, with the version of the inventory that
+	// it builds upon; nil asks nothing.
+	Still func(ctx context.Context, tx *store.Tx, version int64) error
 }
 
 type gateDetail struct {
@@ -44,9 +45,9 @@ func (g Gate) Entry(by aims.Actor, decision, agent string, passed bool) (ledger.
 }
 
 // before puts the receipt of the evaluation before that of the deployment.
-func (g Gate) before(ctx context.Context, tx *store.Tx, by aims.Actor, decision, agent string, deployed ledger.Entry) (ledger.Entry, error) {
+func (g Gate) before(ctx context.Context, tx *store.Tx, version int64, by aims.Actor, decision, agent string, deployed ledger.Entry) (ledger.Entry, error) {
 	if g.Still != nil {
-		if err := g.Still(ctx, tx); err != nil {
+		if err := g.Still(ctx, tx, version); err != nil {
 			return ledger.Entry{}, err
 		}
 	}

@@ -69,7 +69,9 @@ type Evaluation struct {
 	Policy        string              `json:"policy,omitempty"`
 	Preconditions []gate.Precondition `json:"preconditions"`
 
-	register uint64 // the newest receipt of the registers that it was made from
+	register  uint64 // the newest receipt of the registers that it was made from
+	inventory int64  // the version of the inventory, which has the tools
+	reopened  int    // how many causes had reopened assessments
 }
 
 // Facts says of each precondition whether it holds.
@@ -100,10 +102,16 @@ func (l *Lifecycle) Evaluate(ctx context.Context, a inventory.Agent) (Evaluation
 	}
 	e := Evaluation{Agent: a.ID, To: inventory.Deployed, Policy: l.p.Policy()}
 	var err error
+	// Versions are read before what they are of: a change in between is then
+	// noticed, at worst without need.
 	if e.register, err = l.p.Register.Version(ctx); err != nil {
 		return e, err
 	}
+	if e.inventory, err = l.p.Inventory.StoredVersion(ctx); err != nil {
+		return e, err
+	}
 	err = l.p.Look(ctx, func(s record.State, o *observed.Facts) error {
+		e.reopened = len(o.Reopened)
 		if documented, ok := s.Registers.Get("agent", a.ID); ok {
 			e.Version = documented.(record.Agent).Version
 		}
@@ -118,16 +126,24 @@ func (l *Lifecycle) Evaluate(ctx context.Context, a inventory.Agent) (Evaluation
 
 // Deploy puts an agent into operation as next says, after policy has let it: one
 // transaction with the receipt of the evaluation. It fails with aims.Conflict
-// when registers or policy changed since.
+// when something changed since that the evaluation could depend on: registers,
+// policies, tools, or an assessment that was reopened.
 func (l *Lifecycle) Deploy(ctx context.Context, by aims.Actor, decision string, next inventory.Agent, e Evaluation) (inventory.Agent, error) {
 	next.Stage = inventory.Deployed
 	g := e.gate()
-	g.Still = func(_ context.Context, tx *store.Tx) error {
+	g.Still = func(ctx context.Context, tx *store.Tx, inventory int64) error {
 		version, err := register.VersionIn(tx)
-		if err == nil && (version != e.register || l.p.Policy() != e.Policy) {
-			err = aims.Errorf(aims.Conflict, nil, "registers or policies changed while %s was at the gate; look at it again", e.Agent)
+		if err != nil {
+			return err
 		}
-		return err
+		reopened, err := countReopened(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if version != e.register || l.p.Policy() != e.Policy || inventory != e.inventory || reopened != e.reopened {
+			return aims.Errorf(aims.Conflict, nil, "registers, policies or tools changed while %s was at the gate; look at it again", e.Agent)
+		}
+		return nil
 	}
 	return l.p.Inventory.DeployAgent(ctx, by, decision, next, g)
 }

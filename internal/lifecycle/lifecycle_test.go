@@ -20,6 +20,7 @@ import (
 	"aims/internal/lifecycle"
 	"aims/internal/register"
 	"aims/internal/register/record"
+	"aims/internal/store"
 	"aims/receipt"
 )
 
@@ -32,6 +33,7 @@ func person(id string) aims.Actor { return aims.Actor{Type: aims.PersonType, ID:
 type world struct {
 	*lifecycle.Lifecycle
 	t         testing.TB
+	db        *store.DB
 	ledger    *ledger.Ledger
 	inventory *inventory.Inventory
 	register  *register.Register
@@ -42,7 +44,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, policy: "sha256:p"}
 	l := ledgertest.New(t, inventory.Schema(), register.Schema(), lifecycle.Schema())
-	w.ledger = l.Ledger
+	w.db, w.ledger = l.DB, l.Ledger
 	var err error
 	w.inventory, err = inventory.Open(t.Context(), l.DB, w.ledger, inventory.Options{})
 	w.ok(err)
@@ -93,6 +95,14 @@ func (w *world) apply(yaml string) error {
 		err = w.inventory.Refresh(w.t.Context())
 	}
 	return err
+}
+
+// list is what the server desk lists to a process.
+func (w *world) list(i *inventory.Inventory, says string) {
+	w.t.Helper()
+	definition := `{"name":"pay","description":"` + says + `","inputSchema":{"type":"object"}}`
+	_, err := i.Observe(w.t.Context(), "desk", []inventory.Tool{{Name: "pay", Definition: []byte(definition)}})
+	w.ok(err)
 }
 
 // approve approves the impact assessment by somebody else.
@@ -195,9 +205,26 @@ func TestFactsThatChangedMeanwhile(t *testing.T) {
 		"records": func(w *world) { w.ok(w.apply(`purposes: [{id: sell, text: Sells.}]`)) },
 		"marks":   func(w *world) { w.approve() },
 		"policy":  func(w *world) { w.policy = "sha256:q" },
+		"a tool":  func(w *world) { w.list(w.inventory, "Pays, and reads all files.") },
+		"a tool that another process saw": func(w *world) {
+			other, err := inventory.Open(w.t.Context(), w.db, w.ledger, inventory.Options{})
+			w.ok(err)
+			w.list(other, "Pays, and reads all files.")
+		},
+		"an assessment that was reopened": func(w *world) {
+			w.approve()
+			before := w.agent("clerk")
+			w.ok(w.apply(`agents: [{id: clerk, owner: ann, operator: otto, version: "1", purposes: [pay], servers: [desk], tools: [desk___pay, desk___fly], delegates: [helper]}]`))
+			w.ok(w.Reopen(w.t.Context()))
+			w.ok(w.apply(organisation))
+			if w.agent("clerk").Stage != before.Stage {
+				w.t.Fatal("the agent moved")
+			}
+		},
 	} {
 		w := newWorld(t)
 		w.ok(w.apply(organisation))
+		w.list(w.inventory, "Pays.")
 		for _, stage := range []string{inventory.Development, inventory.Verification} {
 			a := w.agent("clerk")
 			a.Stage = stage

@@ -86,6 +86,12 @@ func (l *Lifecycle) beyond(s record.State, o *observed.Facts, a record.Agent) []
 	return found
 }
 
+// countReopened is how many causes have reopened assessments: one row, one receipt.
+func countReopened(ctx context.Context, tx *store.Tx) (n int, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM lifecycle_reopened`).Scan(&n)
+	return n, err
+}
+
 // errTold ends a change whose receipt another process has written.
 var errTold = errors.New("lifecycle: it is in the log")
 
