@@ -38,7 +38,9 @@ func TestTheGateIsAReceiptOfTheDeployment(t *testing.T) {
 	a := w.put(inventory.Agent{ID: "clerk", Stage: inventory.Verification})
 	a.Stage = inventory.Deployed
 	size := w.ledger.Size()
-	gone := inventory.Gate{Still: func(context.Context, *store.Tx, int64) error { return aims.Errorf(aims.Conflict, nil, "it changed meanwhile") }}
+	gone := inventory.Gate{Still: func(context.Context, *store.Tx, int64) error {
+		return aims.Errorf(aims.Conflict, nil, "it changed meanwhile")
+	}}
 	if _, err := w.DeployAgent(t.Context(), person, decision, a, gone); code(err) != aims.Conflict {
 		t.Errorf("facts that hold no more: %v", err)
 	}
