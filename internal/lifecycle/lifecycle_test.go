@@ -211,16 +211,6 @@ func TestFactsThatChangedMeanwhile(t *testing.T) {
 			w.ok(err)
 			w.list(other, "Pays, and reads all files.")
 		},
-		"an assessment that was reopened": func(w *world) {
-			w.approve()
-			before := w.agent("clerk")
-			w.ok(w.apply(`agents: [{id: clerk, owner: ann, operator: otto, version: "1", purposes: [pay], servers: [desk], tools: [desk___pay, desk___fly], delegates: [helper]}]`))
-			w.ok(w.Reopen(w.t.Context()))
-			w.ok(w.apply(organisation))
-			if w.agent("clerk").Stage != before.Stage {
-				w.t.Fatal("the agent moved")
-			}
-		},
 	} {
 		w := newWorld(t)
 		w.ok(w.apply(organisation))
