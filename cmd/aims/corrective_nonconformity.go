@@ -106,7 +106,7 @@ type ncRaiseCmd struct {
 	Requirement string   `name:"requirement" required:"" help:"Id of the requirement, such as 8.3 or A.6.2.8."`
 	Grade       string   `name:"grade" required:"" enum:"major,minor,opportunity" help:"major, minor or opportunity."`
 	Statement   string   `name:"statement" required:"" help:"What is not as it should be."`
-	Source      string   `name:"source" default:"person" enum:"audit,criterion,person,incident,certification-body" help:"audit, criterion, person, incident or certification-body."`
+	Source      string   `name:"source" default:"person" enum:"audit,person,incident,certification-body" help:"audit, person, incident or certification-body; criteria raise their own."`
 	Cause       string   `name:"cause" help:"Key of the cause, where it is known."`
 	Agents      []string `name:"agent" help:"Agent that it is about; all without it."`
 	Tools       []string `name:"tool" help:"Tool that it is about, as server___tool; all without it."`

@@ -57,6 +57,17 @@ func (a *App) startLoops() {
 	loop(statedEvery, a.stateCounts)
 	loop(reportInterval, a.reopenAssessments)
 	loop(foldInterval, a.foldEvidence)
+	held := a.now().Add(-firstHeld)
+	loop(lapseInterval, func(ctx context.Context) {
+		now := a.now()
+		if err := a.raiseLapses(ctx, held); err != nil {
+			if ctx.Err() == nil {
+				a.log.Error("criteria that held could not be looked at again", "error", err)
+			}
+			return
+		}
+		held = now
+	})
 	if a.fitsMemory {
 		loop(reportInterval, fitMemory)
 	}

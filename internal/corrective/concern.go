@@ -58,10 +58,10 @@ type (
 	}
 )
 
-func (c *Concern) kind() Kind                    { return ConcernKind }
-func (c *Concern) head() *Head                   { return &c.Head }
-func (c *Concern) life() machine                 { return lifeOf(ConcernKind, "") }
-func (c *Concern) key() (string, string, string) { return "", "", c.token }
+func (c *Concern) kind() Kind     { return ConcernKind }
+func (c *Concern) head() *Head    { return &c.Head }
+func (c *Concern) life() machine  { return lifeOf(ConcernKind, "") }
+func (c *Concern) keys() caseKeys { return caseKeys{token: c.token} }
 
 func (c *Concern) apply(s CaseStep) error {
 	at := s.At

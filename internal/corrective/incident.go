@@ -87,10 +87,10 @@ type (
 	}
 )
 
-func (i *Incident) kind() Kind                    { return IncidentKind }
-func (i *Incident) head() *Head                   { return &i.Head }
-func (i *Incident) life() machine                 { return lifeOf(IncidentKind, "") }
-func (i *Incident) key() (string, string, string) { return "", "", "" }
+func (i *Incident) kind() Kind     { return IncidentKind }
+func (i *Incident) head() *Head    { return &i.Head }
+func (i *Incident) life() machine  { return lifeOf(IncidentKind, "") }
+func (i *Incident) keys() caseKeys { return caseKeys{} }
 
 func (i *Incident) apply(s CaseStep) error {
 	switch s.Event {

@@ -52,12 +52,15 @@ type CaseScope struct {
 // (ISO 42001 10.2).
 type Nonconformity struct {
 	Head
-	Source      Source    `json:"source"`
-	Requirement string    `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
-	Grade       Grade     `json:"grade"`
-	Cause       string    `json:"cause,omitempty" doc:"key of the cause: the same key of the same requirement is the same cause"`
-	Scope       CaseScope `json:"scope"`
-	Evidence    []string  `json:"evidence,omitempty" doc:"receipts"`
+	Source      Source `json:"source"`
+	Requirement string `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
+	Grade       Grade  `json:"grade"`
+	Cause       string `json:"cause,omitempty" doc:"key of the cause: the same key of the same requirement is the same cause"`
+	// Criterion is the one whose exceptions raised it; it stays when the analysis
+	// gives the cause another key.
+	Criterion string    `json:"criterion,omitempty" doc:"the criterion whose exceptions raised it"`
+	Scope     CaseScope `json:"scope"`
+	Evidence  []string  `json:"evidence,omitempty" doc:"receipts"`
 	// Responsible is the person who answers for it, RaisedBy who found it.
 	Responsible string     `json:"responsible,omitempty"`
 	RaisedBy    aims.Actor `json:"raised_by"`
@@ -116,6 +119,7 @@ type (
 		Requirement string    `json:"requirement"`
 		Grade       Grade     `json:"grade"`
 		Cause       string    `json:"cause,omitempty"`
+		Criterion   string    `json:"criterion,omitempty"`
 		Scope       CaseScope `json:"scope,omitzero"`
 		Evidence    []string  `json:"evidence,omitempty"`
 		Responsible string    `json:"responsible,omitempty"`
@@ -165,8 +169,8 @@ func (n *Nonconformity) head() *Head { return &n.Head }
 func (n *Nonconformity) life() machine {
 	return lifeOf(NonconformityKind, n.Grade)
 }
-func (n *Nonconformity) key() (requirement, cause, token string) {
-	return n.Requirement, n.Cause, ""
+func (n *Nonconformity) keys() caseKeys {
+	return caseKeys{requirement: n.Requirement, cause: n.Cause, criterion: n.Criterion}
 }
 
 func (n *Nonconformity) apply(s CaseStep) error {
@@ -210,7 +214,7 @@ func (n *Nonconformity) applyRaised(s CaseStep) error {
 	n.Actions = []CorrectiveAction{}
 	return said(s, func(c raisedChange) {
 		n.Source, n.Requirement, n.Grade, n.Cause, n.Scope = c.Source, c.Requirement, c.Grade, c.Cause, c.Scope
-		n.Evidence, n.Responsible, n.Incident, n.Deadline = c.Evidence, c.Responsible, c.Incident, c.Deadline
+		n.Evidence, n.Responsible, n.Incident, n.Deadline, n.Criterion = c.Evidence, c.Responsible, c.Incident, c.Deadline, c.Criterion
 	})
 }
 

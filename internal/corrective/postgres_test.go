@@ -14,6 +14,9 @@ func TestOnPostgres(t *testing.T) {
 		"ConcernOfNobody":                TestConcernOfNobody,
 		"TablesAreWhatTheLogAmountsTo":   TestTablesAreWhatTheLogAmountsTo,
 		"AsOf":                           TestAsOf,
+		"ALapseIsRaisedOnce":             TestALapseIsRaisedOnce,
+		"ALapseComesBack":                TestALapseComesBack,
+		"ALapseIsRaisedOnceByMany":       TestALapseIsRaisedOnceByMany,
 		"Overdue":                        TestOverdue,
 		"RefusedStepsLeaveNothingBehind": TestRefusedStepsLeaveNothingBehind,
 	})

@@ -12,7 +12,7 @@ import (
 
 // NewNonconformity is what a nonconformity is raised with.
 type NewNonconformity struct {
-	Source      Source   `json:"source" enum:"audit,criterion,person,incident,certification-body"`
+	Source      Source   `json:"source" enum:"audit,person,incident,certification-body" doc:"criteria raise their own"`
 	Requirement string   `json:"requirement" doc:"id of the requirement, such as 8.3 or A.6.2.8"`
 	Grade       Grade    `json:"grade" enum:"major,minor,opportunity"`
 	Statement   string   `json:"statement" doc:"what is not as it should be, in words; kept beside the log"`
@@ -27,7 +27,7 @@ type NewNonconformity struct {
 
 func (c *Corrective) checkFinding(ctx context.Context, f NewNonconformity) error {
 	err := first(
-		among("source", f.Source, FromAudit, FromCriterion, FromPerson, FromIncident, FromCertification),
+		among("source", f.Source, FromAudit, FromPerson, FromIncident, FromCertification),
 		among("grade", f.Grade, Major, Minor, Opportunity),
 		needed("statement", f.Statement),
 	)

@@ -54,11 +54,14 @@ type subject interface {
 	life() machine
 	// apply takes what a step says over; the state is already the new one.
 	apply(s CaseStep) error
-	// key is what the case is looked up by.
-	key() (requirement, cause, token string)
+	// keys are what the case is looked up by.
+	keys() caseKeys
 	// duties are what is owed for it.
 	duties(o Options) []Duty
 }
+
+// caseKeys are what a case is looked up by; those that it has not are empty.
+type caseKeys struct{ requirement, cause, criterion, token string }
 
 // take makes a step part of a subject. It is the only way in which one changes.
 func take(c subject, o Options, s CaseStep) error {

@@ -24,12 +24,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 	if h.State.over() {
 		over = 1
 	}
-	requirement, cause, token := on.key()
-	_, err = tx.Exec(`INSERT INTO corrective_case (id, kind, state, over, steps, requirement, cause, changed, token)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	k := on.keys()
+	_, err = tx.Exec(`INSERT INTO corrective_case (id, kind, state, over, steps, requirement, cause, criterion, changed, token)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, over = excluded.over, steps = excluded.steps, requirement = excluded.requirement,
-cause = excluded.cause, changed = excluded.changed, token = excluded.token`,
-		h.ID, string(on.kind()), string(h.State), over, s.Number, requirement, cause, s.At.UnixMicro(), token)
+cause = excluded.cause, criterion = excluded.criterion, changed = excluded.changed, token = excluded.token`,
+		h.ID, string(on.kind()), string(h.State), over, s.Number, k.requirement, k.cause, k.criterion, s.At.UnixMicro(), k.token)
 	return err
 }
 
@@ -116,21 +116,8 @@ func load[T any, S interface {
 
 // sameCause are the nonconformities of a requirement and a cause, newest first.
 func sameCause(tx *store.Tx, requirement, cause, except string) ([]string, error) {
-	rows, err := tx.Query(`SELECT id FROM corrective_case WHERE kind = $1 AND requirement = $2 AND cause = $3 AND id <> $4 ORDER BY id DESC`,
+	return idsOf(tx, `SELECT id FROM corrective_case WHERE kind = $1 AND requirement = $2 AND cause = $3 AND id <> $4 ORDER BY id DESC`,
 		string(NonconformityKind), requirement, cause, except)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
 }
 
 // byToken is the id of the concern with a token's digest; empty for none.
@@ -152,8 +139,18 @@ func byToken(tx *store.Tx, digest string) (string, error) {
 // receiptsBetween are the receipts of the steps of nonconformities and incidents
 // from a time to another, both included.
 func receiptsBetween(tx *store.Tx, from, until time.Time) ([]string, error) {
-	rows, err := tx.Query(`SELECT receipt FROM corrective_step WHERE kind IN ($1, $2) AND at >= $3 AND at <= $4`,
+	return idsOf(tx, `SELECT receipt FROM corrective_step WHERE kind IN ($1, $2) AND at >= $3 AND at <= $4`,
 		string(NonconformityKind), string(IncidentKind), from.UnixMicro(), until.UnixMicro())
+}
+
+// ofCriterion are the nonconformities that a criterion raised, newest first.
+func ofCriterion(tx *store.Tx, criterion string) ([]string, error) {
+	return idsOf(tx, `SELECT id FROM corrective_case WHERE kind = $1 AND criterion = $2 ORDER BY id DESC`, string(NonconformityKind), criterion)
+}
+
+// idsOf reads one column of ids.
+func idsOf(tx *store.Tx, text string, parameters ...any) ([]string, error) {
+	rows, err := tx.Query(text, parameters...)
 	if err != nil {
 		return nil, err
 	}
