@@ -88,7 +88,7 @@ func Preconditions() []string {
 // action in the group manage on the resource System.
 func Verbs() []string {
 	return []string{
-		"agents/change", DeployVerb, "agents/read", "agents/resume", "agents/suspend",
+		"actors/roles", "agents/change", DeployVerb, "agents/read", "agents/resume", "agents/suspend",
 		"approvals/deny", "approvals/grant", "approvals/read", "audit/read", "audit/run",
 		"concerns/handle", "concerns/open", "concerns/read", "concerns/report", "evidence/read",
 		"incidents/close", "incidents/handle", "incidents/notify", "incidents/read", "incidents/reopen", "incidents/report",

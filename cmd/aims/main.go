@@ -31,6 +31,10 @@ type cli struct {
 		List   keysListCmd   `cmd:"" help:"List all keys."`
 		Revoke keysRevokeCmd `cmd:"" help:"End a key at once."`
 	} `cmd:"" help:"Keys of agents and people."`
+	Actors struct {
+		List  actorsListCmd  `cmd:"" default:"withargs" help:"List agents and people with the roles that they hold."`
+		Roles actorsRolesCmd `cmd:"" help:"Give an agent or a person roles, or take roles away, from the next call on."`
+	} `cmd:"" help:"Who holds which roles."`
 	Agents struct {
 		List     agentsListCmd     `cmd:"" default:"withargs" help:"List the agents that are registered, have a key or are suspended."`
 		Show     agentsShowCmd     `cmd:"" help:"Print everything about one agent."`

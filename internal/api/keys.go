@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"aims/internal/aims"
+	"aims/internal/enforcement"
 	"aims/internal/identity"
 )
 
@@ -16,6 +17,13 @@ type listKeysRequest struct{ Credentials }
 type createKeyRequest struct {
 	Credentials
 	Body NewKey
+}
+
+type changeRolesRequest struct {
+	Credentials
+	Type string `path:"type" enum:"agent,person"`
+	ID   string `path:"actor" doc:"id of the agent or person"`
+	Body RoleChange
 }
 
 type revokeKeyRequest struct {
@@ -38,6 +46,29 @@ func (a *api) keys(h huma.API) {
 		func(ctx context.Context, c caller, in *revokeKeyRequest) (Done, error) {
 			return Done{c.Receipt}, a.Directory.RevokeKey(ctx, c.Actor, c.Receipt, in.ID)
 		})
+	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/actors", Summary: "List the agents and people that have or had a key, with their roles"}, "keys/read",
+		func(context.Context, caller, *listKeysRequest) ([]ActorRoles, error) {
+			list := []ActorRoles{}
+			for _, p := range a.Directory.Actors() {
+				list = append(list, rolesOf(p.Actor, p.Roles))
+			}
+			return list, nil
+		})
+	verbOf(a, h, huma.Operation{Method: http.MethodPost, Path: "/actors/{type}/{actor}/roles", Summary: "Give an agent or person roles, or take them away"}, "actors/roles",
+		func(_ context.Context, in *changeRolesRequest) (enforcement.Matter, error) {
+			// Whose roles they are, so that a policy can say that nobody gives their own.
+			return enforcement.Matter{Authors: []aims.Actor{in.actor()}}, nil
+		},
+		func(ctx context.Context, c caller, in *changeRolesRequest) (RolesDone, error) {
+			roles, err := a.Directory.ChangeRoles(ctx, c.Actor, c.Receipt, in.actor(), in.Body.Add, in.Body.Drop)
+			return RolesDone{rolesOf(in.actor(), roles), c.Receipt}, err
+		})
+}
+
+func (in *changeRolesRequest) actor() aims.Actor { return aims.Actor{Type: in.Type, ID: in.ID} }
+
+func rolesOf(actor aims.Actor, roles []string) ActorRoles {
+	return ActorRoles{Actor(actor), append([]string{}, roles...)}
 }
 
 func (a *api) createKey(ctx context.Context, c caller, in *createKeyRequest) (KeySecret, error) {

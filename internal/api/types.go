@@ -40,6 +40,25 @@ type KeySecret struct {
 	Secret string `json:"secret" doc:"shown once and stored nowhere"`
 }
 
+// ActorRoles is an agent or person with the roles that they hold.
+type ActorRoles struct {
+	Actor Actor    `json:"actor"`
+	Roles []string `json:"roles"`
+}
+
+// RoleChange gives an actor some roles and takes others from it.
+type RoleChange struct {
+	Add  []string `json:"add,omitempty"`
+	Drop []string `json:"drop,omitempty" doc:"roles that the actor holds"`
+}
+
+// RolesDone is what an actor holds after a change, and the receipt of the
+// decision that allowed it.
+type RolesDone struct {
+	ActorRoles
+	Receipt string `json:"receipt"`
+}
+
 // Tool is a tool as the installation knows it.
 type Tool struct {
 	Server      string `json:"server"`

@@ -20,8 +20,8 @@ const (
 	// policyInterval bounds how long what another process on the same database
 	// has activated is not in force here.
 	policyInterval = 2 * time.Second
-	// followInterval bounds how long a stop that another process on the same
-	// database was told of is not in force here.
+	// followInterval bounds how long a stop or a revocation that another process
+	// on the same database was told of is not in force here.
 	followInterval = 500 * time.Millisecond
 	// foldInterval bounds how much of the log a question about evidence has to
 	// read before it is answered.
@@ -74,8 +74,9 @@ func (a *App) startLoops() {
 	if len(a.cfg.Notifications) > 0 {
 		loop(announceInterval, a.announceApprovals)
 	}
-	following := true
+	following, admitting := true, true
 	loop(followInterval, func(ctx context.Context) { following = a.followInventory(ctx, following) })
+	loop(followInterval, func(ctx context.Context) { admitting = a.followDirectory(ctx, admitting) })
 	if a.cfg.Retention.Payloads > 0 {
 		loop(retentionInterval, a.forgetApprovals)
 		var from uint64
@@ -119,17 +120,26 @@ func (a *App) flushRefusals(ctx context.Context) {
 }
 
 // followInventory takes up what other processes on the same database stopped,
-// labelled and registered. It says so once when that fails, and once when it
-// works again.
+// labelled and registered.
 func (a *App) followInventory(ctx context.Context, before bool) bool {
-	err := a.inventory.Refresh(ctx)
+	return a.follow(ctx, before, "what other processes stop", a.inventory.Refresh)
+}
+
+// followDirectory takes up which keys and roles they changed.
+func (a *App) followDirectory(ctx context.Context, before bool) bool {
+	return a.follow(ctx, before, "which keys and roles other processes change", a.directory.Refresh)
+}
+
+// follow says so once when reading what fails, and once when it works again.
+func (a *App) follow(ctx context.Context, before bool, what string, read func(context.Context) error) bool {
+	err := read(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return before
 	case err != nil && before:
-		a.log.Error("what other processes stop cannot be read", "error", err)
+		a.log.Error(what+" cannot be read", "error", err)
 	case err == nil && !before:
-		a.log.Info("what other processes stop is read again")
+		a.log.Info(what + " is read again")
 	}
 	return err == nil
 }

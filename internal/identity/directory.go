@@ -19,7 +19,7 @@ import (
 type NewKey struct {
 	Actor aims.Actor
 	// Roles are given to an actor that is not yet known. For one that is, they
-	// are left empty or equal what it holds: SetRoles changes them.
+	// are left empty or equal what it holds: ChangeRoles changes them.
 	Roles []string
 	// Expires is when the key ends; zero for never.
 	Expires time.Time
@@ -43,46 +43,54 @@ func (d *Directory) CreateKey(ctx context.Context, by aims.Actor, decision strin
 
 // createKey makes the key when permitted, run in the same transaction, finds nothing against it.
 func (d *Directory) createKey(ctx context.Context, by aims.Actor, decision string, n NewKey, permitted func(*store.Tx) error) (Key, Secret, error) {
-	d.change.Lock()
-	defer d.change.Unlock()
-	roles := normalRoles(n.Roles)
-	d.mu.RLock()
-	held, known := d.actors[n.Actor]
-	d.mu.RUnlock()
-	if known && len(roles) > 0 && !slices.Equal(roles, held) {
-		return Key{}, Secret{}, aims.Errorf(aims.Conflict, nil, "%s is known and holds other roles (%s); change them first", n.Actor, strings.Join(held, ", "))
-	}
-	if known {
-		roles = held
-	}
 	secret := newSecret()
-	c := &credential{hash: hashKey(secret), Key: Key{
-		ID: aims.NewID("key"), Actor: n.Actor, Roles: roles, Expires: n.Expires.UTC().Truncate(time.Microsecond),
-	}}
-	if n.Expires.IsZero() {
-		c.Expires = time.Time{}
+	c := &credential{hash: hashKey(secret), Key: Key{ID: aims.NewID("key"), Actor: n.Actor}}
+	if !n.Expires.IsZero() {
+		c.Expires = n.Expires.UTC().Truncate(time.Microsecond)
 	}
-	_, err := d.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		if err := permitted(tx); err != nil {
-			return ledger.Entry{}, err
+	err := d.alter(ctx, func() (err error) {
+		if c.Roles, err = d.rolesOf(n); err != nil {
+			return err
 		}
-		c.Created = tx.Now
-		if err := insertKey(ctx, tx, c); err != nil {
-			return ledger.Entry{}, err
+		err = d.commit(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+			if err := permitted(tx); err != nil {
+				return ledger.Entry{}, err
+			}
+			c.Created = tx.Now
+			if err := insertKey(ctx, tx, c); err != nil {
+				return ledger.Entry{}, err
+			}
+			return event(by, decision, "key.created", receipt.Object{Type: "key", ID: c.ID},
+				keyDetail{Actor: c.Actor, Roles: c.Roles, Expires: c.Expires})
+		})
+		if err != nil {
+			return err
 		}
-		return event(by, decision, "key.created", receipt.Object{Type: "key", ID: c.ID},
-			keyDetail{Actor: c.Actor, Roles: c.Roles, Expires: c.Expires})
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.keys[c.hash.lookup()], d.byID[c.ID], d.actors[c.Actor] = c, c, c.Roles
+		return nil
 	})
 	if err != nil {
 		return Key{}, Secret{}, changeFailed(err, "the key was not made")
 	}
-	d.mu.Lock()
-	d.keys[c.hash.lookup()] = c
-	d.byID[c.ID] = c
-	d.actors[c.Actor] = roles
-	d.mu.Unlock()
 	d.log.Info("a key was made", "key", c.ID, "actor", c.Actor.String(), "by", by.String())
 	return c.Key, NewSecret(secret), nil
+}
+
+// rolesOf are the roles of a new key: those of its actor, if it is known.
+func (d *Directory) rolesOf(n NewKey) ([]string, error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	roles := normalRoles(n.Roles)
+	held, known := d.actors[n.Actor]
+	switch {
+	case !known:
+		return roles, nil
+	case len(roles) > 0 && !slices.Equal(roles, held):
+		return nil, aims.Errorf(aims.Conflict, nil, "%s is known and holds other roles (%s); change them first", n.Actor, strings.Join(held, ", "))
+	}
+	return held, nil
 }
 
 // keyDetail is what the receipt of a new key says.
@@ -124,26 +132,24 @@ var errNotFirst = errors.New("identity: there is a key already")
 // more. The last key of an administrator cannot be revoked, because nobody
 // could make another.
 func (d *Directory) RevokeKey(ctx context.Context, by aims.Actor, decision, id string) error {
-	d.change.Lock()
-	defer d.change.Unlock()
-	d.mu.RLock()
-	c := d.byID[id]
-	last := c != nil && d.lastAdministrator(c)
-	d.mu.RUnlock()
-	if last {
-		return aims.Errorf(aims.Conflict, nil, "%s is the last key of an administrator; make another first", id)
-	}
-	var revoked time.Time
-	_, err := d.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		revoked = tx.Now
-		if err := revokeKey(ctx, tx, id, &revoked); err != nil {
-			return ledger.Entry{}, err
+	err := d.alter(ctx, func() error {
+		var revoked time.Time
+		err := d.commit(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+			if d.lastAdministrator(id) {
+				return ledger.Entry{}, aims.Errorf(aims.Conflict, nil, "%s is the last key of an administrator; make another first", id)
+			}
+			revoked = tx.Now
+			if err := revokeKey(ctx, tx, id, &revoked); err != nil {
+				return ledger.Entry{}, err
+			}
+			return event(by, decision, "key.revoked", receipt.Object{Type: "key", ID: id}, nil)
+		})
+		if err == nil {
+			d.setRevoked(id, revoked)
 		}
-		return event(by, decision, "key.revoked", receipt.Object{Type: "key", ID: id}, nil)
+		return err
 	})
-	if err == nil || errors.Is(err, errRevoked) {
-		// Also when it was revoked before, by a commit whose answer got lost.
-		d.setRevoked(id, revoked)
+	if err == nil {
 		d.log.Info("a key is revoked", "key", id, "by", by.String())
 	}
 	return changeFailed(err, "the key was not revoked")
@@ -161,9 +167,12 @@ func (d *Directory) setRevoked(id string, at time.Time) {
 	}
 }
 
-// lastAdministrator says whether c is the only key that lets an administrator in. It is called with mu held.
-func (d *Directory) lastAdministrator(c *credential) bool {
-	if !d.administers(c) {
+// lastAdministrator says whether no other key than id lets an administrator in.
+func (d *Directory) lastAdministrator(id string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c := d.byID[id]
+	if c == nil || !d.administers(c) {
 		return false
 	}
 	for _, other := range d.byID {
@@ -174,46 +183,73 @@ func (d *Directory) lastAdministrator(c *credential) bool {
 	return true
 }
 
+// administers is called with mu held.
 func (d *Directory) administers(c *credential) bool {
 	return c.Actor.Type == aims.PersonType && c.Revoked.IsZero() &&
 		(c.Expires.IsZero() || d.now().Before(c.Expires)) && slices.Contains(d.actors[c.Actor], AdminRole)
 }
 
-// SetRoles gives a registered actor exactly these roles, from the next call on.
-func (d *Directory) SetRoles(ctx context.Context, by aims.Actor, decision string, actor aims.Actor, roles []string) error {
-	if err := checkRoles(roles); err != nil {
-		return err
-	}
-	roles = normalRoles(roles)
-	d.change.Lock()
-	defer d.change.Unlock()
-	d.mu.RLock()
-	held, known := d.actors[actor]
-	locked := known && slices.Contains(held, AdminRole) && !slices.Contains(roles, AdminRole) && d.onlyAdministrator(actor)
-	d.mu.RUnlock()
-	switch {
-	case !known:
-		return aims.Errorf(aims.NotFound, nil, "there is no %s", actor)
-	case locked:
-		return aims.Errorf(aims.Conflict, nil, "%s is the last administrator with a key; make another first", actor)
-	case slices.Equal(held, roles):
-		return nil
-	}
-	_, err := d.ledger.Change(ctx, func(tx *store.Tx) (ledger.Entry, error) {
-		_, err := tx.ExecContext(ctx, `UPDATE identity_actor SET roles = $1 WHERE type = $2 AND id = $3`, joinRoles(roles), actor.Type, actor.ID)
+// ChangeRoles gives a registered actor some roles and takes others from it,
+// from the next call on, and returns those that it then holds. The last
+// administrator with a key stays one. by is who does it, decision the id of the
+// receipt that let them.
+func (d *Directory) ChangeRoles(ctx context.Context, by aims.Actor, decision string, actor aims.Actor, add, drop []string) ([]string, error) {
+	var roles []string
+	err := d.alter(ctx, func() error {
+		err := d.commit(ctx, func(tx *store.Tx) (ledger.Entry, error) {
+			d.mu.RLock()
+			held, known := d.actors[actor]
+			admins := d.administratorsBeside(actor)
+			d.mu.RUnlock()
+			if !known {
+				return ledger.Entry{}, aims.Errorf(aims.NotFound, nil, "there is no %s", actor)
+			}
+			var err error
+			if roles, err = changedRoles(actor, held, add, drop); err != nil {
+				return ledger.Entry{}, err
+			}
+			if slices.Contains(held, AdminRole) && !slices.Contains(roles, AdminRole) && !admins {
+				return ledger.Entry{}, aims.Errorf(aims.Conflict, nil, "%s is the last administrator with a key; make another first", actor)
+			}
+			_, err = tx.ExecContext(ctx, `UPDATE identity_actor SET roles = $1 WHERE type = $2 AND id = $3`, joinRoles(roles), actor.Type, actor.ID)
+			if err != nil {
+				return ledger.Entry{}, err
+			}
+			return event(by, decision, "actor.roles", receipt.Object{Type: actor.Type, ID: actor.ID},
+				rolesDetail{Before: held, After: roles})
+		})
 		if err != nil {
-			return ledger.Entry{}, err
+			return err
 		}
-		return event(by, decision, "actor.roles", receipt.Object{Type: actor.Type, ID: actor.ID},
-			rolesDetail{Before: held, After: roles})
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.actors[actor] = roles
+		return nil
 	})
 	if err != nil {
-		return changeFailed(err, "the roles were not changed")
+		return nil, changeFailed(err, "the roles were not changed")
 	}
-	d.mu.Lock()
-	d.actors[actor] = roles
-	d.mu.Unlock()
-	return nil
+	d.log.Info("roles were changed", "actor", actor.String(), "roles", roles, "by", by.String())
+	return roles, nil
+}
+
+// changedRoles are the roles of an actor after a change, which must change something.
+func changedRoles(actor aims.Actor, held, add, drop []string) ([]string, error) {
+	for _, role := range add {
+		if slices.Contains(drop, role) {
+			return nil, aims.Errorf(aims.Invalid, nil, "the role %s is to be given and taken at once", role)
+		}
+	}
+	for _, role := range drop {
+		if !slices.Contains(held, role) {
+			return nil, aims.Errorf(aims.Conflict, nil, "%s does not hold the role %s; it holds: %s", actor, role, strings.Join(held, ", "))
+		}
+	}
+	roles := normalRoles(slices.Concat(slices.DeleteFunc(slices.Clone(held), func(r string) bool { return slices.Contains(drop, r) }), add))
+	if slices.Equal(roles, normalRoles(held)) {
+		return nil, aims.Errorf(aims.Conflict, nil, "this changes nothing: %s holds %s", actor, strings.Join(held, ", "))
+	}
+	return roles, checkRoles(roles)
 }
 
 type rolesDetail struct {
@@ -221,14 +257,27 @@ type rolesDetail struct {
 	After  []string `json:"after"`
 }
 
-// onlyAdministrator says whether every live administrator key is actor's. It is called with mu held.
-func (d *Directory) onlyAdministrator(actor aims.Actor) bool {
+// administratorsBeside says whether a key of somebody else than actor lets an
+// administrator in. It is called with mu held.
+func (d *Directory) administratorsBeside(actor aims.Actor) bool {
 	for _, c := range d.byID {
 		if c.Actor != actor && d.administers(c) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// Actors are all registered actors with their roles, sorted.
+func (d *Directory) Actors() []Principal {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	all := make([]Principal, 0, len(d.actors))
+	for actor, roles := range d.actors {
+		all = append(all, Principal{Actor: actor, Roles: roles})
+	}
+	slices.SortFunc(all, func(a, b Principal) int { return strings.Compare(a.String(), b.String()) })
+	return all
 }
 
 // Keys lists all keys ever made, oldest first.
@@ -300,18 +349,7 @@ func insertKey(ctx context.Context, tx *store.Tx, c *credential) error {
 	return err
 }
 
-// load reads the tables into memory.
-func (d *Directory) load(ctx context.Context) error {
-	d.keys, d.byID, d.actors = map[lookup]*credential{}, map[string]*credential{}, map[aims.Actor][]string{}
-	return d.db.View(ctx, func(tx *store.Tx) error {
-		if err := d.loadActors(ctx, tx); err != nil {
-			return err
-		}
-		return d.loadKeys(ctx, tx)
-	})
-}
-
-func (d *Directory) loadActors(ctx context.Context, tx *store.Tx) error {
+func (d *contents) loadActors(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.QueryContext(ctx, `SELECT type, id, roles FROM identity_actor`)
 	if err != nil {
 		return err
@@ -328,7 +366,7 @@ func (d *Directory) loadActors(ctx context.Context, tx *store.Tx) error {
 	return rows.Err()
 }
 
-func (d *Directory) loadKeys(ctx context.Context, tx *store.Tx) error {
+func (d *contents) loadKeys(ctx context.Context, tx *store.Tx) error {
 	rows, err := tx.QueryContext(ctx, `SELECT id, hash, actor_type, actor_id, created, expires, revoked FROM identity_key`)
 	if err != nil {
 		return err

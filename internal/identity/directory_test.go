@@ -156,7 +156,7 @@ func TestEveryChangeHasAReceiptWithoutTheSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.SetRoles(t.Context(), person, decision, agent, []string{"finance"}); err != nil {
+	if _, err := w.ChangeRoles(t.Context(), person, decision, agent, []string{"finance"}, []string{"clerk"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.RevokeKey(t.Context(), person, decision, key.ID); err != nil {
@@ -198,7 +198,7 @@ func TestLedgerFailureChangesNothing(t *testing.T) {
 	if err := w.RevokeKey(t.Context(), person, "", key.ID); code(err) != aims.Unavailable {
 		t.Errorf("revocation: %v", err)
 	}
-	if err := w.SetRoles(t.Context(), person, "", agent, []string{"admin"}); code(err) != aims.Unavailable {
+	if _, err := w.ChangeRoles(t.Context(), person, "", agent, []string{"admin"}, nil); code(err) != aims.Unavailable {
 		t.Errorf("roles: %v", err)
 	}
 	p, err := w.Authenticate(t.Context(), secret)
@@ -242,7 +242,7 @@ func TestLastAdministratorCannotBeLockedOut(t *testing.T) {
 	if err := w.RevokeKey(t.Context(), admin, "", first.ID); code(err) != aims.Conflict {
 		t.Errorf("the last key: %v", err)
 	}
-	if err := w.SetRoles(t.Context(), admin, "", admin, nil); code(err) != aims.Conflict {
+	if _, err := w.ChangeRoles(t.Context(), admin, "", admin, nil, []string{"admin"}); code(err) != aims.Conflict {
 		t.Errorf("the last role: %v", err)
 	}
 	mustKey(t, w, identity.NewKey{Actor: person, Roles: []string{"admin"}})

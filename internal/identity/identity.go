@@ -75,11 +75,10 @@ type Directory struct {
 	// change is held by whoever alters the directory, so that memory follows
 	// the database in the order of the commits.
 	change sync.Mutex
+	known  int64 // the version of the tables that memory holds; inDoubt
 
-	mu     sync.RWMutex
-	keys   map[lookup]*credential
-	byID   map[string]*credential
-	actors map[aims.Actor][]string
+	mu sync.RWMutex
+	contents
 }
 
 // Open reads the directory from its tables.
@@ -92,7 +91,7 @@ func Open(ctx context.Context, db *store.DB, log *ledger.Ledger, o Options) (*Di
 		}
 		d.tokens = v
 	}
-	if err := d.load(ctx); err != nil {
+	if err := d.reload(ctx); err != nil {
 		return nil, fmt.Errorf("identity: read the directory: %w", err)
 	}
 	return d, nil

@@ -13,6 +13,9 @@ func TestOnPostgres(t *testing.T) {
 		"RevokingTwiceOrNothing":                 TestRevokingTwiceOrNothing,
 		"EveryChangeHasAReceiptWithoutTheSecret": TestEveryChangeHasAReceiptWithoutTheSecret,
 		"BootstrapMakesOneKeyEver":               TestBootstrapMakesOneKeyEver,
+		"OtherProcessesFollow":                   TestOtherProcessesFollow,
+		"StaleProcessChangesNothingUnseen":       TestStaleProcessChangesNothingUnseen,
+		"TwoAdministratorsTakeEachOthersRole":    TestTwoAdministratorsTakeEachOthersRole,
 		"LedgerFailureChangesNothing":            TestLedgerFailureChangesNothing,
 	})
 }

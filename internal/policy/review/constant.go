@@ -50,7 +50,14 @@ func (l literal) foresee(env eval.Env) outcome {
 // whose conditions exclude each other.
 func (c *checker) constants() {
 	for r := range c.own {
-		switch text, why := r.impossible(); {
+		text, why := r.impossible()
+		if r.refusesByError() {
+			if l, ok := r.failing(); ok {
+				c.say(Error, r, "a condition cannot be evaluated for any request, and a forbid that cannot be evaluated refuses: %s", l.text)
+			}
+			continue
+		}
+		switch {
 		case why == "":
 		case text == "":
 			c.say(Error, r, "it never applies: %s", why)
@@ -58,6 +65,35 @@ func (c *checker) constants() {
 			c.say(Error, r, "it never applies: %s: %s", why, text)
 		}
 	}
+}
+
+// failing is a literal that cannot be evaluated for any request, if there is one.
+func (r *rule) failing() (literal, bool) {
+	at := slices.IndexFunc(r.literals, func(l literal) bool { return l.foresee(anything()) == fails })
+	if at < 0 {
+		return literal{}, false
+	}
+	return r.literals[at], true
+}
+
+// refusesByError says whether the rule may refuse where its conditions are not
+// true: a forbid that cannot be evaluated denies. What type checking leaves are
+// sums beyond 64 bits, and values that a function does not take.
+func (r *rule) refusesByError() bool {
+	return r.Effect == "forbid" && r.finds(func(n ast.IsNode) bool {
+		switch v := n.(type) {
+		case ast.NodeTypeAdd, ast.NodeTypeSub, ast.NodeTypeMult, ast.NodeTypeNegate, ast.NodeTypeGetTag:
+			return true
+		case ast.NodeTypeExtensionCall:
+			switch v.Name {
+			case "decimal", "ip", "datetime", "duration": // a literal was checked when it was read
+				return slices.ContainsFunc(v.Args, func(arg ast.IsNode) bool { _, literal := arg.(ast.NodeValue); return !literal })
+			case "offset", "durationSince":
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // impossible says why the conditions cannot all be true, if they cannot.

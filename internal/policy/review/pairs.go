@@ -15,8 +15,8 @@ import (
 func (c *checker) pairs() {
 	x := newShelf(c.rules)
 	for r := range c.own {
-		if _, why := r.impossible(); why != "" {
-			continue // said already
+		if _, why := r.impossible(); why != "" || r.refusesByError() {
+			continue // said already, or it refuses also where the other's conditions are not true
 		}
 		for _, other := range x.atLeast(r) {
 			if message, severity := c.against(r, other, covers(r, other)); message != "" {
