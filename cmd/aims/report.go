@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 
 	"aims/internal/aims"
 	reports "aims/internal/evidence/report"
@@ -18,18 +17,19 @@ import (
 type reportCmd struct {
 	server
 	judged
-	Report string `arg:"" help:"soa, gap, risks, measures, oscal-catalog, oscal-profile, oscal-results or oscal-poam."`
+	Report string `arg:"" help:"soa, gap, risks, measures, audit, samples, review, oscal-catalog, oscal-profile, oscal-results or oscal-poam."`
+	ID     string `arg:"" optional:"" help:"Id of the audit or review that it is about, for audit, samples and review."`
 	Format string `name:"format" placeholder:"FORMAT" help:"pdf, xlsx or json; without it, the report's usual one."`
-	Out    string `name:"out" short:"o" placeholder:"FILE" help:"File to write; it must not exist. Without it, aims-REPORT with the format's ending; - for standard output."`
+	Out    string `name:"out" short:"o" placeholder:"FILE" help:"File to write; it must not exist. Without it, aims-REPORT, or aims-REPORT-ID, with the format's ending; - for standard output."`
 }
 
 func (c *reportCmd) Run(ctx context.Context, std streams) error {
-	format, err := c.format()
+	asked, _, err := reports.Request{Report: c.Report, ID: c.ID, Format: reports.Format(c.Format)}.Settled()
 	if err != nil {
 		return err
 	}
 	if c.Out == "" {
-		c.Out = fmt.Sprintf("aims-%s.%s", c.Report, format)
+		c.Out = usualName(asked)
 	}
 	if _, err := os.Lstat(c.Out); err == nil && c.Out != "-" {
 		return exists(c.Out)
@@ -38,7 +38,7 @@ func (c *reportCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	body, err := client.Open(ctx, http.MethodGet, "/api/v1/reports/"+url.PathEscape(c.Report)+c.query("format", string(format)), nil)
+	body, err := client.Open(ctx, http.MethodGet, "/api/v1/reports/"+url.PathEscape(c.Report)+c.query("format", string(asked.Format), "id", c.ID), nil)
 	if err != nil {
 		return err
 	}
@@ -58,20 +58,14 @@ func (c *reportCmd) Run(ctx context.Context, std streams) error {
 	return err
 }
 
-// format is the one asked for, or the report's usual one.
-func (c *reportCmd) format() (reports.Format, error) {
-	var names []string
-	for _, k := range reports.Kinds() {
-		names = append(names, k.Name)
-		switch {
-		case k.Name != c.Report:
-		case c.Format == "":
-			return k.Formats[0], nil
-		default:
-			return reports.Format(c.Format), nil
-		}
+// usualName is the file of a report for which nobody named one. A file is only
+// written for an id that a record has, and those name no folder.
+func usualName(q reports.Request) string {
+	name := "aims-" + q.Report
+	if q.ID != "" {
+		name += "-" + q.ID
 	}
-	return "", aims.Errorf(aims.Invalid, nil, "there is no report %q; expected %s", c.Report, strings.Join(names, ", "))
+	return name + "." + string(q.Format)
 }
 
 func exists(name string) error {

@@ -64,19 +64,26 @@ func (s *Service) Gap(ctx context.Context, v View, keep Filter) (g Gap, err erro
 		if err != nil {
 			return err
 		}
-		g = Gap{Entries: in.Observed.Size, From: in.From.UTC(), Until: in.Until.UTC(), At: v.At.UTC(), Requirements: []Row{}}
-		if v.At.IsZero() {
-			g.At = in.Until.UTC()
-		}
-		for _, status := range list {
-			if row := rowOf(status); (keep.Area == "" || row.Area == keep.Area) && (keep.Owner == "" || row.Owner == keep.Owner) {
-				g.Requirements = append(g.Requirements, row)
-			}
-		}
-		g.Steps, g.Unregistered = stepsLeft(list), unregistered(in.Observed)
+		g = GapOf(in, list, v.At, keep)
 		return nil
 	})
 	return g, err
+}
+
+// GapOf is what is missing by the statuses of an input; at is the moment of log
+// and registers, zero for the end of the period. It keeps nothing of the input.
+func GapOf(in *criteria.Input, list []criteria.Status, at time.Time, keep Filter) Gap {
+	g := Gap{Entries: in.Observed.Size, From: in.From.UTC(), Until: in.Until.UTC(), At: at.UTC(), Requirements: []Row{}}
+	if at.IsZero() {
+		g.At = in.Until.UTC()
+	}
+	for _, status := range list {
+		if row := rowOf(status); (keep.Area == "" || row.Area == keep.Area) && (keep.Owner == "" || row.Owner == keep.Owner) {
+			g.Requirements = append(g.Requirements, row)
+		}
+	}
+	g.Steps, g.Unregistered = stepsLeft(list), unregistered(in.Observed)
+	return g
 }
 
 func rowOf(s criteria.Status) Row {

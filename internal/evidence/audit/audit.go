@@ -181,8 +181,8 @@ func (a *Audits) permitted(ctx context.Context, by By, id string) (record.State,
 	return s, x, nil
 }
 
-// bounds are the first moment of the audit's period and the first after it.
-func bounds(x record.Audit) (from, until time.Time, err error) {
+// Bounds are the first moment of the audit's period and the first after it.
+func Bounds(x record.Audit) (from, until time.Time, err error) {
 	from, err = time.Parse(time.DateOnly, string(x.From))
 	if err == nil {
 		until, err = time.Parse(time.DateOnly, string(x.Until))

@@ -94,7 +94,7 @@ func (a *Audits) Run(ctx context.Context, by By, id string, tests []string, prog
 			return nil, aims.Errorf(aims.Invalid, nil, "there is no test %.40q; expected %s", t, strings.Join(Tests(), ", "))
 		}
 	}
-	from, until, err := bounds(x)
+	from, until, err := Bounds(x)
 	if err != nil {
 		return nil, err
 	}

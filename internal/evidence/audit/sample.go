@@ -147,7 +147,7 @@ func settled(q Query, n int, x record.Audit) (Query, int, error) {
 	if !slices.Contains([]string{ofDecisions, ofApprovals, ofGates, ofChanges}, q.Kind) {
 		return q, n, aims.Errorf(aims.Invalid, nil, "there is no population %.40q; expected decisions, approvals, gates or changes", q.Kind)
 	}
-	from, until, err := bounds(x)
+	from, until, err := Bounds(x)
 	if err != nil {
 		return q, n, err
 	}

@@ -2,16 +2,20 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"aims/internal/evidence/oscal"
+	"aims/internal/register/record"
 )
 
 // Head is the place of the log that a report was made from, and the period.
 type Head struct {
 	oscal.Position
 	// AsOf is the moment of log and registers: the same moment gives the same
-	// bytes again.
+	// bytes again. From and Until bound the period; zero for a report without one.
 	AsOf, From, Until time.Time
 }
 
@@ -22,6 +26,8 @@ type document struct {
 	// facts stand under the title, beside those of the log.
 	facts []fact
 	parts []part
+	// notes say how this report is to be read, beside what holds for all.
+	notes []string
 }
 
 type fact struct{ name, value string }
@@ -35,7 +41,7 @@ const (
 	onSheet           // XLSX: one thing in a column, so that it can be filtered
 )
 
-// part is a table with what is to be said before it.
+// part is a table with what is to be said before it, or, on paper, only that.
 type part struct {
 	in medium
 	// name is its heading, and the name of its sheet: 31 characters at most.
@@ -43,6 +49,18 @@ type part struct {
 	text    string
 	columns []column
 	rows    []row
+	// empty is what stands where no row does; none when it is not given.
+	empty string
+	// choices are what may be entered by hand into columns, by their names.
+	choices map[string][]string
+}
+
+// none is what a table without rows says.
+func (p part) none() string {
+	if p.empty == "" {
+		return "none"
+	}
+	return p.empty
 }
 
 // column is a column's heading and its share of the width, in characters.
@@ -51,8 +69,9 @@ type column struct {
 	width float64
 }
 
-// row is a line of cells, strings or numbers; with a section it is a heading
-// within a table on paper and stands in no sheet.
+// row is a line of cells: text, numbers (int, float64), days (record.Date) or
+// moments (time.Time; zero for none). With a section it is a heading within a
+// table on paper and stands in no sheet.
 type row struct {
 	section string
 	cells   []any
@@ -80,13 +99,19 @@ func (d document) lines() []fact {
 	if h.Size > 0 {
 		newest = instant(h.At)
 	}
-	return append([]fact{
-		{"As of", instant(h.AsOf)},
-		{"Period", day(h.From) + " to " + day(h.Until.Add(-time.Microsecond))},
+	out := []fact{{"As of", instant(h.AsOf)}}
+	if !h.From.IsZero() {
+		period := day(h.From) + " to " + day(h.Until.Add(-time.Microsecond))
+		if h.Until.After(h.AsOf) {
+			period += ", which was not over"
+		}
+		out = append(out, fact{"Period", period})
+	}
+	return append(append(out, []fact{
 		{"Log", h.Origin},
 		{"Entries", fmt.Sprintf("%d, the newest of %s", h.Size, newest)},
 		{"Root of the log", h.Root},
-	}, d.facts...)
+	}...), d.facts...)
 }
 
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
@@ -94,7 +119,43 @@ func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // dayOf is the day of a time as records keep it.
-func dayOf(micros int64) string { return day(time.UnixMicro(micros)) }
+func dayOf(micros int64) record.Date { return record.Date(day(time.UnixMicro(micros))) }
+
+// moment is a time in RFC 3339 as a moment, and anything else as the text that it is.
+func moment(text string) any {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return t
+	}
+	return text
+}
+
+// figure is a number as people read it: to three places, and what is smaller
+// than one to four digits that count.
+func figure(v float64) string {
+	places := 3
+	if size := math.Abs(v); size > 0 && size < 1 {
+		places = 3 - int(math.Floor(math.Log10(size)))
+	}
+	text := strconv.FormatFloat(v, 'f', places, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}
+
+// onPaperText is a cell as it stands on paper.
+func onPaperText(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return figure(v)
+	case time.Time:
+		if v.IsZero() {
+			return dash("")
+		}
+		return v.UTC().Format("2006-01-02 15:04:05Z")
+	}
+	return dash(fmt.Sprint(v))
+}
 
 func dash(s string) string {
 	if s == "" {

@@ -14,12 +14,21 @@ import (
 // missing is what is shown of the requirements, what is missing, and what is to
 // be done first.
 func missing(h Head, g evidence.Gap, statuses []criteria.Status) document {
-	return document{title: "What is shown and what is missing", head: h, facts: []fact{{"Requirements", countsText(statuses)}},
+	return document{title: "What is shown and what is missing", head: h, notes: states(), facts: []fact{{"Requirements", countsText(statuses)}},
 		parts: []part{steps(g.Steps), unregistered(g.Unregistered), requirementsOnPaper(statuses), notShown(statuses), requirementsOnSheet(statuses), results(statuses), exceptions(statuses)}}
 }
 
 // stateOrder is the order in which states are counted.
 var stateOrder = []criteria.State{criteria.Shown, criteria.Evidence, criteria.Partial, criteria.Exceptions, criteria.Contradiction, criteria.Stale, criteria.NothingToShow, criteria.NotApplicable}
+
+// states say what each state of a requirement means.
+func states() []string {
+	return []string{
+		"Evidence towards it, not attested: all that records can show is shown; what they cannot show, a person has yet to state. Evidence towards it, attested: a person stated it, and the statement still counts.",
+		"Part of it shown: some criteria hold, others have nothing to look at yet. Exceptions: at least one criterion does not hold. Out of date: evidence or attestation was there and counts no longer.",
+		"Attested against the records: a person states what the records do not show. Left out by decision: a control that the approved statement of applicability leaves out.",
+	}
+}
 
 func countsText(statuses []criteria.Status) string {
 	count := map[criteria.State]int{}
@@ -52,7 +61,7 @@ func unregistered(list []evidence.Unregistered) part {
 	p := part{name: "Agents never registered", text: "Agents that were seen at the enforcement points and stand in no register.",
 		columns: []column{{"Agent", 40}, {"First seen", 28}, {"Last seen", 28}, {"Decisions", 12}, {"Newest receipt", 48}}}
 	for _, u := range list {
-		p.rows = append(p.rows, cells(u.Agent, instant(u.First), instant(u.Last), int(u.Decisions), u.Receipt))
+		p.rows = append(p.rows, cells(u.Agent, u.First, u.Last, int(u.Decisions), u.Receipt))
 	}
 	return p
 }
@@ -118,12 +127,13 @@ func requirementsOnSheet(statuses []criteria.Status) part {
 	p := part{in: onSheet, name: "Requirements", columns: []column{{"Requirement", 13}, {"Title", 34}, {"Area", 26}, {"What is shown", 26}, {"Owner", 14}, {"Due", 12},
 		{"Looked at", 11}, {"Exceptions", 11}, {"Why", 60}, {"Attested by", 14}, {"Attested on", 12}, {"Attested until", 14}, {"Most that records give", 24}, {"What records cannot show", 50}}}
 	for _, s := range statuses {
-		var by, on, until string
+		var by string
+		var on, until record.Date
 		if m := s.Attestation; m != nil {
-			by, on, until = m.By, dayOf(m.At), string(m.Until)
+			by, on, until = m.By, dayOf(m.At), m.Until
 		}
 		population, n := counted(s)
-		p.rows = append(p.rows, cells(s.ID, s.Title, s.Area+" "+areaTitle(s.Area), soa.Words(s.State), s.Owner, s.Due, population, n, bullets(s.Reasons), by, on, until, ceilingText(s.Ceiling), s.NotShown))
+		p.rows = append(p.rows, cells(s.ID, s.Title, s.Area+" "+areaTitle(s.Area), soa.Words(s.State), s.Owner, record.Date(s.Due), population, n, bullets(s.Reasons), by, on, until, ceilingText(s.Ceiling), s.NotShown))
 	}
 	return p
 }
@@ -148,7 +158,7 @@ func results(statuses []criteria.Status) part {
 		{"Newest evidence", 21}, {"Counts until", 13}, {"Note", 40}, {"Receipts", 48}}}
 	for _, s := range statuses {
 		for _, r := range s.Results {
-			p.rows = append(p.rows, cells(r.Criterion, s.ID, r.Text, outcomeText(r.Outcome), r.Population, r.Of, len(r.Exceptions), r.Newest, r.FreshUntil, r.Note, strings.Join(r.Receipts, "\n")))
+			p.rows = append(p.rows, cells(r.Criterion, s.ID, r.Text, outcomeText(r.Outcome), r.Population, r.Of, len(r.Exceptions), moment(r.Newest), record.Date(r.FreshUntil), r.Note, strings.Join(r.Receipts, "\n")))
 		}
 	}
 	return p
@@ -163,7 +173,7 @@ func exceptions(statuses []criteria.Status) part {
 				if e.OutOfDate {
 					past = "yes"
 				}
-				p.rows = append(p.rows, cells(r.Criterion, s.ID, e.On, e.Text, past, s.Owner, s.Due))
+				p.rows = append(p.rows, cells(r.Criterion, s.ID, e.On, e.Text, past, s.Owner, record.Date(s.Due)))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/evidence/criteria"
 	"aims/internal/evidence/observed"
 	"aims/internal/evidence/oscal"
@@ -23,15 +24,21 @@ type known struct {
 	view      evidence.View
 	state     record.State
 	statuses  []criteria.Status
+	gap       evidence.Gap
 	statement soa.Statement
 	cases     []observed.Case
 }
 
-// riskData and gapData are what the reports of those names hold as JSON.
+// riskData, sampleData and gapData are what the reports of those names hold as JSON.
 type riskData struct {
 	Criteria   []record.RiskCriteria `json:"risk_criteria"`
 	Risks      []record.Risk         `json:"risks"`
 	Treatments []record.Treatment    `json:"treatments"`
+}
+
+type sampleData struct {
+	Audit   string         `json:"audit"`
+	Samples []audit.Sample `json:"samples"`
 }
 
 type gapData struct {
@@ -39,23 +46,42 @@ type gapData struct {
 	Statuses []criteria.Status `json:"statuses"`
 }
 
-// know looks at log and registers. A view without a moment is of now, from then
-// on a moment like any other, so that the report can be made again.
-func (r *Reports) know(ctx context.Context, v evidence.View) (k known, err error) {
+// at is what is known of a moment of the log before anything is judged. A view
+// without a moment is of now, from then on a moment like any other, so that the
+// report can be made again.
+func (r *Reports) at(ctx context.Context, v evidence.View) (k known, err error) {
+	now := r.p.Now()
 	if v.At.IsZero() {
-		v.At = r.p.Now()
+		v.At = now
+	}
+	if v.At.After(now) {
+		return k, aims.Errorf(aims.Invalid, nil, "%s lies in the future; expected a time up to now", v.At.UTC().Format(time.RFC3339))
 	}
 	v.At = v.At.UTC().Truncate(time.Microsecond)
-	k.view = v
+	k.view, k.head.AsOf = v, v.At
+	if k.state, err = r.p.Register.At(ctx, v.At); err != nil {
+		return k, err
+	}
 	if k.head.Position, err = r.position(ctx, v.At); err != nil {
+		return k, err
+	}
+	if list := k.state.Registers.Organisation; len(list) > 0 {
+		k.head.Organisation = list[0].Name
+	}
+	return k, nil
+}
+
+// know looks at log and registers, and judges them.
+func (r *Reports) know(ctx context.Context, v evidence.View) (known, error) {
+	k, err := r.at(ctx, v)
+	if err != nil {
 		return k, err
 	}
 	src, err := r.p.Source(ctx)
 	if err != nil {
 		return k, err
 	}
-	err = r.p.Evidence.Look(ctx, v, func(in *criteria.Input) error {
-		k.state = in.Registers
+	err = r.p.Evidence.Look(ctx, k.view, func(in *criteria.Input) error {
 		if k.statuses, err = criteria.Evaluate(in); err != nil {
 			return aims.Errorf(aims.Conflict, err, "the records cannot be judged: %s", err)
 		}
@@ -63,14 +89,12 @@ func (r *Reports) know(ctx context.Context, v evidence.View) (k known, err error
 		if err != nil {
 			return aims.Errorf(aims.Unavailable, err, "the policy that was in force then cannot be read")
 		}
+		k.gap = evidence.GapOf(in, k.statuses, k.view.At, evidence.Filter{})
 		k.statement, err = soa.Build(soa.Input{Registers: k.state, Statuses: k.statuses, InForce: rules})
 		k.cases = casesOf(in.Observed)
-		k.head.AsOf, k.head.From, k.head.Until = v.At, in.From, in.Until
+		k.head.From, k.head.Until = in.From, in.Until
 		return err
 	})
-	if list := k.state.Registers.Organisation; len(list) > 0 {
-		k.head.Organisation = list[0].Name
-	}
 	return k, err
 }
 

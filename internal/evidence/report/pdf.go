@@ -3,6 +3,8 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"codeberg.org/go-pdf/fpdf"
 )
@@ -93,12 +95,50 @@ func (s *sheet) fitting(text string, w float64) string {
 }
 
 // wrap is a text in lines of a width, one at least.
-func (s *sheet) wrap(text string, w float64) []string {
-	lines := s.SplitText(s.has.printable(text), w)
-	if len(lines) == 0 {
-		return []string{""}
+func (s *sheet) wrap(text string, w float64) (lines []string) {
+	for paragraph := range strings.SplitSeq(strings.TrimRight(s.has.printable(text), "\n "), "\n") {
+		line, used := "", 0.0
+		end := func() {
+			lines = append(lines, strings.TrimRight(line, " "))
+			line, used = "", 0
+		}
+		for word := range strings.SplitAfterSeq(paragraph, " ") {
+			bare := strings.TrimRight(word, " ")
+			length := s.GetStringWidth(bare)
+			if line != "" && used+length > w {
+				end()
+			}
+			for length > w && bare != "" {
+				cut := s.breakAt(bare, w)
+				length -= s.GetStringWidth(bare[:cut])
+				line, bare, word = bare[:cut], bare[cut:], word[cut:]
+				end()
+			}
+			line += word
+			used += s.GetStringWidth(word)
+		}
+		end()
 	}
 	return lines
+}
+
+// breakAt is where a word that is longer than a line breaks: behind the last
+// mark that joins names, such as a hyphen, or else where the line ends.
+func (s *sheet) breakAt(word string, w float64) int {
+	used, mark := 0.0, 0
+	for i, r := range word {
+		used += s.GetStringWidth(string(r))
+		if used > w && i > 0 {
+			if mark > 0 {
+				return mark
+			}
+			return i
+		}
+		if strings.ContainsRune("-_/,:", r) {
+			mark = i + utf8.RuneLen(r)
+		}
+	}
+	return len(word)
 }
 
 func (s *sheet) layOut() {
@@ -110,7 +150,7 @@ func (s *sheet) layOut() {
 		}
 	}
 	s.heading("How to read this", 12)
-	for _, text := range reading(s.doc.head) {
+	for _, text := range append(reading(s.doc.head), s.doc.notes...) {
 		s.paragraph("•", text)
 	}
 }
@@ -155,7 +195,7 @@ func (s *sheet) fact(f fact) {
 }
 
 func (s *sheet) part(p part) {
-	s.heading(p.name, 30)
+	s.heading(p.name, 36)
 	if p.text != "" {
 		s.paragraph("", p.text)
 		s.SetY(s.GetY() + 1)

@@ -1,24 +1,48 @@
 package report
 
-import (
-	"fmt"
-	"math"
-)
+import "math"
 
 // table writes a part's table. Its heading stands on each of its pages.
 func (s *sheet) table(p part) {
 	widths := s.widths(p.columns)
 	s.tableHead(p.columns, widths)
 	if len(p.rows) == 0 {
-		s.tableRow(p, widths, []any{"none"})
+		s.nothing(p.none())
 	}
-	for _, r := range p.rows {
+	for i, r := range p.rows {
 		if r.section != "" {
-			s.section(p, widths, r.section)
+			with := lineHeight
+			if i+1 < len(p.rows) {
+				_, most := s.cellLines(widths, p.rows[i+1].cells)
+				with = float64(min(most, 12))*lineHeight + gap
+			}
+			s.section(p, widths, r.section, with)
 			continue
 		}
 		s.tableRow(p, widths, r.cells)
 	}
+}
+
+// nothing is the line of a table without rows.
+func (s *sheet) nothing(text string) {
+	s.SetFont(face, "", normalSize)
+	for _, l := range s.wrap(text, width-gap) {
+		s.Text(margin+gap/2, s.GetY()+gap/2+lineHeight*0.76, l)
+		s.SetY(s.GetY() + lineHeight)
+	}
+	s.SetY(s.GetY() + gap)
+	s.rule(s.GetY(), 0.1)
+}
+
+// cellLines are the lines of each cell of a row, and how many the longest has.
+func (s *sheet) cellLines(widths []float64, values []any) (lines [][]string, most int) {
+	s.SetFont(face, "", normalSize)
+	lines, most = make([][]string, len(values)), 1
+	for i, v := range values {
+		lines[i] = s.wrap(onPaperText(v), widths[i]-gap)
+		most = max(most, len(lines[i]))
+	}
+	return lines, most
 }
 
 // widths divides the page by the columns' shares.
@@ -49,10 +73,11 @@ func (s *sheet) tableHead(columns []column, widths []float64) {
 	s.SetFont(face, "", normalSize)
 }
 
-// section is a heading within a table, which stays with a row.
-func (s *sheet) section(p part, widths []float64, text string) {
+// section is a heading within a table, which stays with the row after it: with
+// is that row's height.
+func (s *sheet) section(p part, widths []float64, text string, with float64) {
 	const height = lineHeight + gap + 1
-	if s.room(height + 4*lineHeight) {
+	if s.room(height + with) {
 		s.tableHead(p.columns, widths)
 	}
 	s.SetFont(face, "B", normalSize+0.5)
@@ -65,12 +90,7 @@ func (s *sheet) section(p part, widths []float64, text string) {
 // tableRow writes a row. One that fits a page stays on one; a longer one goes on
 // over as many as it needs.
 func (s *sheet) tableRow(p part, widths []float64, values []any) {
-	s.SetFont(face, "", normalSize)
-	lines, most := make([][]string, len(values)), 1
-	for i, v := range values {
-		lines[i] = s.wrap(fmt.Sprint(v), widths[i]-gap)
-		most = max(most, len(lines[i]))
-	}
+	lines, most := s.cellLines(widths, values)
 	whole := int(math.Floor((bottom - margin - 20) / lineHeight)) // lines that a page has
 	if most <= whole && s.room(float64(most)*lineHeight+gap) {
 		s.tableHead(p.columns, widths)

@@ -5,19 +5,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 	"pgregory.net/rapid"
 
+	"aims/internal/corrective"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/evidence/criteria"
 	"aims/internal/evidence/oscal"
 	"aims/internal/evidence/soa"
 	"aims/internal/register/record"
 	"aims/iso42001"
+	"aims/receipt"
 )
 
 var head = Head{
@@ -76,6 +81,215 @@ func documents(t testing.TB) map[string]document {
 			Unregistered: []evidence.Unregistered{{Agent: "stranger", Decisions: 3, Receipt: "rcp_1"}}}, statuses),
 		"measures": measures(head, []evidence.Series{{ID: "denied-share", Meaning: "share of decisions that denied", Unit: "share", Whole: evidence.Point{Value: &half, Population: 12},
 			Expected: []evidence.Expectation{{Kind: "objective", ID: "few", AtMost: &half}}}}),
+		"audit": audited(head, exampleAudit()), "samples": samples(head, exampleAudit()), "review": reviewed(head, exampleReview(statuses)),
+		"audit-empty":  audited(head, audit.Report{Audit: audit.Audit{Audit: record.Audit{Base: record.Base{ID: "a0"}, Title: "Nothing yet"}}}),
+		"review-empty": reviewed(head, audit.Review{ManagementReview: record.ManagementReview{Base: record.Base{ID: "r0"}, Planned: "2027-01-15"}}),
+	}
+}
+
+// exampleAudit is an audit with two samples, one of them of an empty population.
+func exampleAudit() audit.Report {
+	at := time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
+	paper := &audit.Paper{Receipt: "rcp_019a0000-0000-7000-8000-00000000000a", Entry: 812, By: "nadia", At: at}
+	items := []audit.Item{
+		{Index: 7, Receipt: "rcp_019a0000-0000-7000-8000-000000000007", At: at.AddDate(0, 0, -3), Agent: "billing", Action: "robot___pay", Verdict: "allow", Result: &audit.Judgement{Conforms: true, Paper: paper}},
+		{Index: 9, Receipt: "rcp_019a0000-0000-7000-8000-000000000009", At: at.AddDate(0, 0, -2), Agent: "billing", Action: "robot___pay", Verdict: "hold",
+			Result: &audit.Judgement{Note: "=1+1 was on the invoice", Paper: paper}},
+		{Index: 12, Receipt: "rcp_019a0000-0000-7000-8000-000000000012", At: at.AddDate(0, 0, -1), Agent: "billing", Action: "robot___pay", Verdict: "deny"},
+	}
+	return audit.Report{
+		Audit: audit.Audit{Audit: record.Audit{Base: record.Base{ID: "a1"}, Title: "Records of the agents", Requirements: []string{"A.6", "8.1"}, Scope: "billing", From: "2026-10-01", Until: "2026-11-19",
+			Lead: "nadia", Auditors: []string{"otto"}, Held: "2026-11-20", Conclusion: "Records are complete."}, Conflicts: []audit.Conflict{{Auditor: "otto", Owns: []string{"agent/billing"}}}, Planned: "2026-11-18", Why: "before the peak"},
+		Runs: 3, Open: 1, Exceptions: 1,
+		Tests: []audit.Result{{Test: "log-integrity", Of: "entries of the log", Population: 812, Exceptions: 60, State: receipt.Broken, From: at.AddDate(0, -1, 0), Until: at, Size: 812, Root: head.Root,
+			First: []receipt.Exception{{Place: "entry 17", Text: "differs"}}, Checks: []receipt.Check{{Name: "tree", State: receipt.Passed, Population: 812, Of: "entries"}, {Name: "payloads", State: receipt.Passed, Of: "payloads"}}, Paper: paper}},
+		Samples: []audit.Sample{
+			{ID: "smp_1", Text: "decisions about calls of agents", Population: 3, Digest: "sha256:" + strings.Repeat("ab", 32), Size: 800, Seed: "checkpoint 799 " + strings.Repeat("cd", 32), Method: "the 3 with the smallest SHA-256 of seed, newline, id", Items: items, Paper: paper},
+			{ID: "smp_2", Text: "evaluations of the gate of deployment", Digest: "sha256:" + strings.Repeat("e3", 32), Size: 800, Seed: "dice", Given: true, Method: "the 5 with the smallest SHA-256 of seed, newline, id", Items: []audit.Item{}, Paper: paper},
+		},
+		Findings: []audit.Finding{{Nonconformity: "nc_019a0000-0000-7000-8000-000000000001", Requirement: "8.1", Grade: corrective.Minor, Statement: "An invoice has no order.", State: "action_planned", Due: "2026-12-31", Owner: "mara",
+			Evidence: []string{items[1].Receipt}, Paper: paper}},
+	}
+}
+
+// exampleReview is a review that was held, with frozen inputs.
+func exampleReview(statuses []criteria.Status) audit.Review {
+	at := time.Date(2026, 11, 10, 8, 0, 0, 0, time.UTC)
+	in := audit.Inputs{Review: "winter", At: at, Audits: []audit.Audit{exampleAudit().Audit}, Objectives: []record.Objective{{Base: record.Base{ID: "few"}, Text: "Few calls are denied.", Measure: "denied-share"}},
+		Decisions:       []audit.Followed{{Review: "autumn", Decision: record.Decision{ID: "d0", Text: "Hire an auditor", Owner: "mara", Due: "2026-11-01"}, Overdue: true}},
+		Context:         []audit.ContextChange{{Kind: "party", ID: "customers", Event: "changed", By: "mara", At: at, Receipt: "rcp_019a0000-0000-7000-8000-00000000000b"}},
+		Nonconformities: []corrective.Nonconformity{{Head: corrective.Head{ID: "nc_1", State: "raised", Owner: "mara", Due: "2026-12-31"}, Requirement: "8.1", Grade: corrective.Major, Actions: []corrective.CorrectiveAction{{ID: "a1", Owner: "mara", Due: "2026-12-01", State: "planned"}}}},
+		Overdue:         []corrective.Duty{{Kind: "incident", ID: "inc_1", What: "report to the authority", Owner: "mara", Due: at}}}
+	for _, s := range statuses {
+		in.Requirements = append(in.Requirements, audit.Shown{ID: s.ID, State: s.State, Reasons: s.Reasons})
+	}
+	decided := []record.Decision{{ID: "d1", Text: "Set aside money", Type: "resources", Owner: "mara", Due: "2026-12-18"}, {ID: "d2", Text: "Train Bruno", Owner: "lena", Due: "2026-11-20", Done: "2026-11-19"}}
+	return audit.Review{ManagementReview: record.ManagementReview{Base: record.Base{ID: "winter"}, Planned: "2026-11-12", Held: "2026-11-12", Chair: "henrik", Attended: []string{"henrik", "mara"}, Inputs: "sha256:00", Decisions: decided},
+		Frozen:   &audit.Frozen{Digest: "sha256:" + strings.Repeat("12", 32), Paper: audit.Paper{Receipt: "rcp_019a0000-0000-7000-8000-00000000000c", By: "mara", At: at}, Inputs: in},
+		Followed: []audit.Followed{{Review: "winter", Decision: decided[0]}, {Review: "winter", Decision: decided[1]}}, Exceptions: []string{"its record names the inputs sha256:00, which are not those that were frozen"}}
+}
+
+// A sample sheet is a work paper: numbers and moments are what they are, the
+// result is chosen from two, and a note is never a formula.
+func TestSampleSheetIsAWorkPaper(t *testing.T) {
+	f := open(t, samples(head, exampleAudit()))
+	if got, want := f.GetSheetList(), []string{"Samples", "Sample 1", "Sample 2", "About"}; !slices.Equal(got, want) {
+		t.Fatalf("sheets %v; expected %v", got, want)
+	}
+	value := func(sheet, cell string) string {
+		v, err := f.GetCellValue(sheet, cell)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for cell, want := range map[string]string{"B2": "7", "C2": "2026-11-17 09:30:00", "G2": "conforms", "G3": "exception", "H3": "=1+1 was on the invoice", "G4": "", "J2": "2026-11-20 09:30:00"} {
+		if got := value("Sample 1", cell); got != want {
+			t.Errorf("Sample 1 %s is %q; expected %q", cell, got, want)
+		}
+	}
+	if raw, err := f.GetCellValue("Sample 1", "C2", excelize.Options{RawCellValue: true}); err != nil || !strings.HasPrefix(raw, "46343.39") {
+		t.Errorf("the time of an item is kept as %q; expected a date that programs compute with (%v)", raw, err)
+	}
+	if formula, err := f.GetCellFormula("Sample 1", "H3"); err != nil || formula != "" {
+		t.Errorf("a note became the formula %q (%v)", formula, err)
+	}
+	if got := value("Sample 2", "A2"); got != noItems {
+		t.Errorf("a sample of nothing says %q", got)
+	}
+	choices, err := f.GetDataValidations("Sample 1")
+	if err != nil || len(choices) != 1 || choices[0].Sqref != "G2:G4" || !strings.Contains(choices[0].Formula1, "conforms,exception") {
+		t.Errorf("choices of the result: %+v %v", choices, err)
+	}
+	if panes, err := f.GetPanes("Sample 1"); err != nil || !panes.Freeze || panes.YSplit != 1 {
+		t.Errorf("panes %+v %v; the heading stays in view", panes, err)
+	}
+	if got := value("Samples", "E2"); got != "sha256:"+strings.Repeat("ab", 32) {
+		t.Errorf("digest of the population %q", got)
+	}
+}
+
+// A test of an audit that nobody ran, or that looked at nothing, is never a pass.
+func TestAuditReportNamesWhatWasNotRun(t *testing.T) {
+	f := open(t, audited(head, exampleAudit()))
+	rows, err := f.GetRows("Tests")
+	if err != nil || len(rows) != 1+len(audit.Tests()) {
+		t.Fatalf("%d rows, %v; expected each test", len(rows), err)
+	}
+	for i, want := range []string{"failed", "not run", "not run", "not run", "not run"} {
+		if got := rows[i+1][2]; got != want {
+			t.Errorf("%s: %q; expected %q", rows[i+1][0], got, want)
+		}
+	}
+	rows, err = f.GetRows("Exceptions of the tests")
+	if err != nil || len(rows) != 3 || !strings.Contains(rows[2][2], "and 59 more") {
+		t.Errorf("exceptions %v, %v; expected the one listed and how many more there are", rows, err)
+	}
+	if rows, err = f.GetRows("Checks of the log"); err != nil || rows[2][2] != "not checked" {
+		t.Errorf("a check of nothing: %v %v", rows, err)
+	}
+}
+
+// Days are dates and levels are numbers, so that people sort by them.
+func TestDaysAreDates(t *testing.T) {
+	state, _, _ := example(t)
+	raw := excelize.Options{RawCellValue: true}
+	f := open(t, risks(head, state))
+	if got, err := f.GetCellValue("Treatments", "G2", raw); err != nil || got != "46357" {
+		t.Errorf("2026-12-01 is kept as %q (%v)", got, err)
+	}
+	if got, err := f.GetCellValue("Treatments", "G2"); err != nil || got != "2026-12-01" {
+		t.Errorf("2026-12-01 reads %q (%v)", got, err)
+	}
+	if kind, err := f.GetCellType("Risks", "O2"); err != nil || kind == excelize.CellTypeSharedString {
+		t.Errorf("a level is of type %v (%v)", kind, err)
+	}
+}
+
+// No word of a heading is broken on paper.
+func TestHeadingsAreWhole(t *testing.T) {
+	text, err := unpack(regular)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heavy, err := unpack(bold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has, err := readGlyphs(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range documents(t) {
+		s := newSheet(d, has, text, heavy, 0)
+		for _, p := range d.parts {
+			if p.in == onSheet {
+				continue
+			}
+			widths := s.widths(p.columns)
+			s.SetFont(face, "B", normalSize)
+			for i, c := range p.columns {
+				for word := range strings.FieldsSeq(c.name) {
+					if s.GetStringWidth(word) > widths[i]-gap {
+						t.Errorf("%s, %s: the heading %q is wider than its column", name, p.name, c.name)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestLongWordsBreakBehindMarks(t *testing.T) {
+	text, err := unpack(regular)
+	if err != nil {
+		t.Fatal(err)
+	}
+	has, err := readGlyphs(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSheet(document{head: head}, has, text, text, 0)
+	s.SetFont(face, "", normalSize)
+	w := s.GetStringWidth("house-approve-policy-not")
+	for in, want := range map[string][]string{
+		"house-approve-policy-not-on-ones-own": {"house-approve-policy-", "not-on-ones-own"},
+		"on 2026-11-24 by some person":         {"on 2026-11-24 by some", "person"},
+		"":                                     {""},
+		"a\n\nb":                               {"a", "", "b"},
+	} {
+		if diff := gocmp.Diff(want, s.wrap(in, w)); diff != "" {
+			t.Errorf("%q: %s", in, diff)
+		}
+	}
+	digest := strings.Repeat("0123456789abcdef", 8)
+	if got := strings.Join(s.wrap(digest, w), ""); got != digest {
+		t.Errorf("a digest of several lines reads %q", got)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 1: "1", 21: "21", 100: "100", 0.5: "0.5", 5.0 / 21: "0.2381", 12.563636: "12.564", 3.2219444e-06: "0.000003222", -0.25: "-0.25"} {
+		if got := figure(v); got != want {
+			t.Errorf("%v reads %q; expected %q", v, got, want)
+		}
+	}
+}
+
+// What is asked for wrongly is refused with what was expected.
+func TestRequestsSayWhatWasExpected(t *testing.T) {
+	for _, c := range []struct {
+		q    Request
+		want string
+	}{
+		{Request{Report: "made-up"}, "there is no report"},
+		{Request{Report: "audit"}, "expected its id"},
+		{Request{Report: "review", Format: "docx", ID: "r1"}, "expected pdf, xlsx or json"},
+		{Request{Report: "soa", ID: "a1"}, "expected no id"},
+		{Request{Report: "samples", ID: "a1", View: evidence.View{From: head.From}}, "the period of its audit"},
+	} {
+		if _, _, err := c.q.Settled(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v; expected %q", c.q, err, c.want)
+		}
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 
 	"aims/internal/aims"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/evidence/oscal"
 	"aims/internal/ledger"
+	"aims/internal/register"
 	"aims/receipt"
 )
 
@@ -44,20 +46,46 @@ type Kind struct {
 	Name string
 	// Formats are those that it has, the usual one first.
 	Formats []Format
+	// Of is what each is about: an audit or a review, by id. Empty for a report
+	// about the whole management system.
+	Of Subject
 }
+
+// Subject is a kind of thing of which there are many, each with its own report.
+type Subject string
+
+const (
+	OfAudit  Subject = "audit"
+	OfReview Subject = "review"
+)
 
 // Kinds are all reports.
 func Kinds() []Kind {
-	open := []Format{PDF, XLSX, JSON}
+	open, tool := []Format{PDF, XLSX, JSON}, []Format{JSON}
 	return []Kind{
-		{"soa", open}, {"gap", open}, {"risks", open}, {"measures", open},
-		{"oscal-catalog", []Format{JSON}}, {"oscal-profile", []Format{JSON}}, {"oscal-results", []Format{JSON}}, {"oscal-poam", []Format{JSON}},
+		{"soa", open, ""}, {"gap", open, ""}, {"risks", open, ""}, {"measures", open, ""},
+		{"audit", open, OfAudit}, {"samples", []Format{XLSX, PDF, JSON}, OfAudit}, {"review", open, OfReview},
+		{"oscal-catalog", tool, ""}, {"oscal-profile", tool, ""}, {"oscal-results", tool, ""}, {"oscal-poam", tool, ""},
 	}
+}
+
+// Named is the kind of report of a name.
+func Named(name string) (Kind, error) {
+	var names []string
+	for _, k := range Kinds() {
+		if k.Name == name {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	return Kind{}, aims.Errorf(aims.Invalid, nil, "there is no report %.40q; expected %s", name, either(names))
 }
 
 // Request is what somebody asks for.
 type Request struct {
 	Report string
+	// ID is that of the audit or review that it is about; empty for any other.
+	ID     string
 	Format Format // the report's usual one when it is empty
 	View   evidence.View
 }
@@ -72,6 +100,8 @@ type File struct {
 // Parts are what reports are made of.
 type Parts struct {
 	Evidence *evidence.Service
+	Audits   *audit.Audits
+	Register *register.Register
 	Ledger   *ledger.Ledger
 	// Source is the log with every policy set that was in force.
 	Source func(context.Context) (receipt.Source, error)
@@ -85,23 +115,28 @@ type Reports struct{ p Parts }
 // New is reports over their parts.
 func New(p Parts) *Reports { return &Reports{p} }
 
-// settled is the request with its kind and format, or what was expected.
-func (q Request) settled() (Request, error) {
-	var names []string
-	for _, k := range Kinds() {
-		names = append(names, k.Name)
-		if k.Name != q.Report {
-			continue
-		}
-		if q.Format == "" {
-			q.Format = k.Formats[0]
-		}
-		if !slices.Contains(k.Formats, q.Format) {
-			return q, aims.Errorf(aims.Invalid, nil, "the report %s has no format %.20q; expected %s", k.Name, q.Format, either(k.Formats))
-		}
-		return q, nil
+// Settled is the request with its format, and what its report is about, or what
+// was expected.
+func (q Request) Settled() (Request, Subject, error) {
+	k, err := Named(q.Report)
+	if err != nil {
+		return q, "", err
 	}
-	return q, aims.Errorf(aims.Invalid, nil, "there is no report %.40q; expected %s", q.Report, either(names))
+	if q.Format == "" {
+		q.Format = k.Formats[0]
+	}
+	timed := q.View.From.IsZero() && q.View.Until.IsZero()
+	switch {
+	case !slices.Contains(k.Formats, q.Format):
+		return q, k.Of, aims.Errorf(aims.Invalid, nil, "the report %s has no format %.20q; expected %s", k.Name, q.Format, either(k.Formats))
+	case k.Of != "" && q.ID == "":
+		return q, k.Of, aims.Errorf(aims.Invalid, nil, "the report %s is about one %s: expected its id, as in aims report %s ID; aims %s list names them", k.Name, k.Of, k.Name, k.Of)
+	case k.Of == "" && q.ID != "":
+		return q, k.Of, aims.Errorf(aims.Invalid, nil, "the report %s is about the whole management system; expected no id, found %.80q", k.Name, q.ID)
+	case k.Of != "" && !timed:
+		return q, k.Of, aims.Errorf(aims.Invalid, nil, "the report %s has the period of its %s; expected neither from nor until", k.Name, k.Of)
+	}
+	return q, k.Of, nil
 }
 
 func either[T ~string](list []T) string {
@@ -117,20 +152,32 @@ func either[T ~string](list []T) string {
 
 // Make is a report. A moment of a log has one of each, whenever it is made.
 func (r *Reports) Make(ctx context.Context, q Request) (File, error) {
-	q, err := q.settled()
+	q, of, err := q.Settled()
 	if err != nil {
 		return File{}, err
 	}
-	k, err := r.know(ctx, q.View)
+	look := r.know
+	if of != "" {
+		look = r.at
+	}
+	k, err := look(ctx, q.View)
 	if err != nil {
 		return File{}, err
 	}
-	f := File{Name: fmt.Sprintf("aims-%s-%s.%s", q.Report, day(k.head.AsOf), q.Format), Format: q.Format}
+	f := File{Name: "aims-" + q.Report, Format: q.Format}
+	if q.ID != "" {
+		f.Name += "-" + q.ID
+	}
+	f.Name += fmt.Sprintf("-%s.%s", day(k.head.AsOf), q.Format)
 	if written, ok := k.oscal(q.Report); ok {
 		f.Content, err = written()
 		return f, err
 	}
-	d, data, err := r.draw(ctx, q, k)
+	draw := r.draw
+	if of != "" {
+		draw = r.drawOne
+	}
+	d, data, err := draw(ctx, q, k)
 	if err != nil {
 		return f, err
 	}
@@ -140,7 +187,7 @@ func (r *Reports) Make(ctx context.Context, q Request) (File, error) {
 	case XLSX:
 		f.Content, err = d.xlsx()
 	default:
-		f.Content, err = jsonOf(k.head, q.Report, data)
+		f.Content, err = jsonOf(d.head, q.Report, data)
 	}
 	return f, err
 }
@@ -153,11 +200,29 @@ func (r *Reports) draw(ctx context.Context, q Request, k known) (document, any, 
 	case "risks":
 		return risks(k.head, k.state), riskData{k.state.Registers.RiskCriteria, k.state.Registers.Risks, k.state.Registers.Treatments}, nil
 	case "gap":
-		g, err := r.p.Evidence.Gap(ctx, k.view, evidence.Filter{})
-		return missing(k.head, g, k.statuses), gapData{g, k.statuses}, err
+		return missing(k.head, k.gap, k.statuses), gapData{k.gap, k.statuses}, nil
 	}
 	list, err := r.p.Evidence.Measures(ctx, k.view, "", week)
 	return measures(k.head, list), list, err
+}
+
+// drawOne is draw for a report about one audit or review.
+func (r *Reports) drawOne(ctx context.Context, q Request, k known) (document, any, error) {
+	if q.Report == "review" {
+		review, err := r.p.Audits.Review(ctx, q.ID, k.view.At)
+		return reviewed(k.head, review), review, err
+	}
+	one, err := r.p.Audits.Report(ctx, q.ID, k.view.At)
+	if err != nil {
+		return document{}, nil, err
+	}
+	if k.head.From, k.head.Until, err = audit.Bounds(one.Audit.Audit); err != nil {
+		return document{}, nil, err
+	}
+	if q.Report == "samples" {
+		return samples(k.head, one), sampleData{q.ID, one.Samples}, nil
+	}
+	return audited(k.head, one), one, nil
 }
 
 // week is the step of measures.
@@ -187,8 +252,8 @@ func jsonOf(h Head, name string, data any) ([]byte, error) {
 		Size         uint64    `json:"log_size"`
 		Root         string    `json:"log_root"`
 		AsOf         time.Time `json:"as_of"`
-		From         time.Time `json:"from"`
-		Until        time.Time `json:"until"`
+		From         time.Time `json:"from,omitzero"`
+		Until        time.Time `json:"until,omitzero"`
 		Data         any       `json:"data"`
 	}{name, h.Organisation, h.Origin, h.Size, h.Root, h.AsOf.UTC(), h.From.UTC(), h.Until.UTC(), data}, "", "  ")
 	return append(text, '\n'), err

@@ -83,7 +83,7 @@ func treatedText(s record.State, risk string) string {
 		if !slices.Contains(t.Risks, risk) {
 			continue
 		}
-		text := t.ID + ": " + t.Text
+		text := t.ID + ": " + strings.TrimSuffix(t.Text, ".")
 		switch {
 		case t.Done != "":
 			text += "; done " + string(t.Done)
@@ -114,7 +114,7 @@ func acceptedText(s record.State, kind, id string) string {
 	return fmt.Sprintf("accepted by %s on %s", m.By, dayOf(m.At))
 }
 
-func accepted(s record.State, kind, id string) (by, on, receipt string) {
+func accepted(s record.State, kind, id string) (by string, on record.Date, receipt string) {
 	if m, ok := s.Accepted(kind, id); ok {
 		return m.By, dayOf(m.At), m.Receipt
 	}

@@ -11,7 +11,7 @@ import (
 
 // statement is the statement of applicability (ISO 42001 6.1.3).
 func statement(h Head, s soa.Statement) document {
-	d := document{title: "Statement of applicability", head: h, facts: statementFacts(s)}
+	d := document{title: "Statement of applicability", head: h, notes: states(), facts: statementFacts(s)}
 	paper := part{in: onPaper, name: "Controls of Annex A", columns: []column{
 		{"Control", 30}, {"Decision", 19}, {"Why", 40}, {"How it is put into practice", 42}, {"Answers", 36}, {"Rules and documents", 38}, {"Evidence", 28}, {"Approved, or lacking", 36}}}
 	sheet := part{in: onSheet, name: "Statement of applicability", columns: []column{
@@ -91,7 +91,7 @@ func statementOnSheet(r soa.Row) row {
 	}
 	return cells(r.Control, r.Title, r.Area+" "+areaTitle(r.Area), decisionText(r), r.Justification, r.Implementation, r.How, r.Owner, risksText(r.Risks),
 		strings.Join(r.Obligations, "\n"), strings.Join(r.Documents, "\n"), strings.Join(ruleIDs(r.Rules), "\n"), strings.Join(policies(r.Rules), "\n"), soa.Words(r.Evidence.State),
-		r.Evidence.Population, r.Evidence.Exceptions, r.Evidence.Newest, strings.Join(r.Evidence.Receipts, "\n"), by, at, receipt, bullets(r.Wanting))
+		r.Evidence.Population, r.Evidence.Exceptions, moment(r.Evidence.Newest), strings.Join(r.Evidence.Receipts, "\n"), by, moment(at), receipt, bullets(r.Wanting))
 }
 
 func risksText(risks []soa.Risk) string {

@@ -3,10 +3,13 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/xuri/excelize/v2"
+
+	"aims/internal/register/record"
 )
 
 // mostInCell is how much text a cell of a workbook holds, in UTF-16 units; one
@@ -20,8 +23,8 @@ const asText = 49
 // book is a document on its way to a workbook.
 type book struct {
 	*excelize.File
-	doc               document
-	head, body, label int // styles
+	doc                                    document
+	head, body, label, number, day, moment int // styles
 }
 
 // xlsx is the document as a workbook, each table on a sheet of its own.
@@ -32,7 +35,7 @@ func (d document) xlsx() ([]byte, error) {
 		return nil, err
 	}
 	for _, p := range d.parts {
-		if p.in == onPaper {
+		if p.in == onPaper || len(p.columns) == 0 {
 			continue
 		}
 		if err := b.part(p); err != nil {
@@ -65,7 +68,17 @@ func (b *book) styles() (err error) {
 	if b.label, err = b.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}, Alignment: wrapped, NumFmt: asText}); err != nil {
 		return err
 	}
-	b.body, err = b.NewStyle(&excelize.Style{Alignment: wrapped, Border: line, NumFmt: asText})
+	if b.body, err = b.NewStyle(&excelize.Style{Alignment: wrapped, Border: line, NumFmt: asText}); err != nil {
+		return err
+	}
+	if b.number, err = b.NewStyle(&excelize.Style{Alignment: wrapped, Border: line}); err != nil {
+		return err
+	}
+	dayFormat, momentFormat := "yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"
+	if b.day, err = b.NewStyle(&excelize.Style{Alignment: wrapped, Border: line, CustomNumFmt: &dayFormat}); err != nil {
+		return err
+	}
+	b.moment, err = b.NewStyle(&excelize.Style{Alignment: wrapped, Border: line, CustomNumFmt: &momentFormat})
 	return err
 }
 
@@ -85,6 +98,9 @@ func (b *book) part(p part) error {
 		if err := b.put(p.name, i+1, 1, c.name, b.head); err != nil {
 			return err
 		}
+		if err := b.choices(p, name, p.choices[c.name]); err != nil {
+			return err
+		}
 	}
 	at := 1
 	for _, r := range p.rows {
@@ -98,7 +114,26 @@ func (b *book) part(p part) error {
 			}
 		}
 	}
+	if at == 1 {
+		at++
+		if err := b.put(p.name, 1, at, p.none(), b.body); err != nil {
+			return err
+		}
+	}
 	return b.view(p, at)
+}
+
+// choices lets people choose what they enter into a column.
+func (b *book) choices(p part, column string, list []string) error {
+	if len(list) == 0 || len(p.rows) == 0 {
+		return nil
+	}
+	v := excelize.NewDataValidation(true)
+	v.Sqref = fmt.Sprintf("%s2:%s%d", column, column, len(p.rows)+1)
+	if err := v.SetDropList(list); err != nil {
+		return err
+	}
+	return b.AddDataValidation(p.name, v)
 }
 
 func (b *book) view(p part, last int) error {
@@ -116,6 +151,9 @@ func (b *book) view(p part, last int) error {
 	if err := b.SetPageLayout(p.name, &excelize.PageLayoutOptions{Orientation: &landscape, Size: &paper, FitToWidth: &one, FitToHeight: &any}); err != nil {
 		return err
 	}
+	if err := b.printed(p.name); err != nil {
+		return err
+	}
 	fit := true
 	if err := b.SetSheetProps(p.name, &excelize.SheetPropsOptions{FitToPage: &fit}); err != nil {
 		return err
@@ -123,13 +161,31 @@ func (b *book) view(p part, last int) error {
 	return b.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: "'" + p.name + "'!$1:$1", Scope: p.name})
 }
 
-// put writes a value: numbers as numbers, anything else as text, whatever it
-// begins with.
+// printed says on each page of a sheet on paper where it is from.
+func (b *book) printed(sheet string) error {
+	h := b.doc.head
+	text := strings.NewReplacer("&", "&&", "\n", " ").Replace(fmt.Sprintf("%s · log %s, %d entries", sheet, h.Origin, h.Size))
+	if most := 120; utf8.RuneCountInString(text) > most { // of 255 that the format has
+		text = string([]rune(text)[:most])
+	}
+	return b.SetHeaderFooter(sheet, &excelize.HeaderFooterOptions{OddFooter: "&L" + text + "&Rpage &P of &N"})
+}
+
+// serial is a time as workbooks count: days since the end of 1899. There are
+// none before 1900-03-01 on which all programs agree.
+func serial(t time.Time) (float64, bool) {
+	days := float64(t.UnixMilli())/float64((24*time.Hour).Milliseconds()) + 25569
+	return days, days >= 61
+}
+
+// put writes a value: numbers as numbers, days and moments as dates, anything
+// else as text, whatever it begins with.
 func (b *book) put(sheet string, column, row int, v any, style int) error {
 	cell, err := excelize.CoordinatesToCellName(column, row)
 	if err != nil {
 		return err
 	}
+	v, style = b.typed(v, style)
 	if err := b.SetCellStyle(sheet, cell, cell, style); err != nil {
 		return err
 	}
@@ -141,6 +197,29 @@ func (b *book) put(sheet string, column, row int, v any, style int) error {
 	default:
 		return b.SetCellStr(sheet, cell, cut(fmt.Sprint(v)))
 	}
+}
+
+// typed is a value as a workbook has it, with its style; text keeps the one given.
+func (b *book) typed(v any, style int) (any, int) {
+	switch v := v.(type) {
+	case int, float64:
+		return v, b.number
+	case record.Date:
+		if t, err := time.Parse(time.DateOnly, string(v)); err == nil {
+			if days, ok := serial(t); ok {
+				return days, b.day
+			}
+		}
+	case time.Time:
+		if v.IsZero() {
+			return "", style
+		}
+		if days, ok := serial(v); ok {
+			return days, b.moment
+		}
+		return instant(v), style
+	}
+	return v, style
 }
 
 func cut(text string) string {
@@ -161,7 +240,7 @@ func (b *book) about() error {
 		return err
 	}
 	facts := append([]fact{{"Report", b.doc.title}, {"Organisation", dash(b.doc.head.Organisation)}}, b.doc.lines()...)
-	for i, text := range reading(b.doc.head) {
+	for i, text := range append(reading(b.doc.head), b.doc.notes...) {
 		label := ""
 		if i == 0 {
 			label = "How to read this"
