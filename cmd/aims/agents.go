@@ -37,6 +37,7 @@ func agentState(a api.Agent) string {
 
 type agentsListCmd struct {
 	server
+	asOf
 	Unregistered bool `name:"unregistered" help:"Those that were seen at the enforcement points and never registered, with what they did."`
 	JSON         bool `name:"json" help:"Print JSON."`
 }
@@ -48,7 +49,7 @@ func (c *agentsListCmd) Run(ctx context.Context, std streams) error {
 	}
 	if c.Unregistered {
 		var seen []evidence.Unregistered
-		if err := client.Do(ctx, http.MethodGet, "/api/v1/evidence/unregistered", nil, &seen); err != nil {
+		if err := client.Do(ctx, http.MethodGet, "/api/v1/evidence/unregistered"+asOfQuery(c.AsOf), nil, &seen); err != nil {
 			return err
 		}
 		if c.JSON {
@@ -57,7 +58,7 @@ func (c *agentsListCmd) Run(ctx context.Context, std streams) error {
 		return printUnregistered(std.out, seen)
 	}
 	var agents []api.Agent
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents", nil, &agents); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents"+asOfQuery(c.AsOf), nil, &agents); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -68,6 +69,7 @@ func (c *agentsListCmd) Run(ctx context.Context, std streams) error {
 
 type agentsShowCmd struct {
 	server
+	asOf
 	ID   string `arg:"" name:"agent" help:"Id of the agent."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
@@ -78,7 +80,7 @@ func (c *agentsShowCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	var a api.Agent
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents/"+url.PathEscape(c.ID), nil, &a); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents/"+url.PathEscape(c.ID)+asOfQuery(c.AsOf), nil, &a); err != nil {
 		return err
 	}
 	if c.JSON {

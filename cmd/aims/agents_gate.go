@@ -14,6 +14,7 @@ import (
 
 type agentsGateCmd struct {
 	server
+	asOf
 	ID   string `arg:"" name:"agent" help:"Id of the agent."`
 	To   string `name:"to" default:"deployed" enum:"deployed" help:"Stage that it is to go to; deployed is the one with a gate."`
 	JSON bool   `name:"json" help:"Print JSON."`
@@ -24,8 +25,12 @@ func (c *agentsGateCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	q := url.Values{"to": {c.To}}
+	if c.AsOf != "" {
+		q.Set("as_of", c.AsOf)
+	}
 	var g api.AgentGate
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents/"+url.PathEscape(c.ID)+"/gate?to="+c.To, nil, &g); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/agents/"+url.PathEscape(c.ID)+"/gate?"+q.Encode(), nil, &g); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -56,7 +61,9 @@ func printGate(w io.Writer, g api.AgentGate) error {
 		}
 	}
 	fmt.Fprintf(&b, "\n%d of %d preconditions hold. ", holds, len(g.Preconditions))
-	if g.Verdict == "allow" {
+	if g.Verdict == "" {
+		b.WriteString("What policy said then stands in the receipts: `aims receipts list --action gate.evaluated`\n")
+	} else if g.Verdict == "allow" {
 		fmt.Fprintf(&b, "Policy would let you put it into operation now: `aims agents move %s %s`\n", g.Agent, g.To)
 	} else {
 		b.WriteString("Policy would not let you put it into operation now:\n")

@@ -17,11 +17,15 @@ import (
 
 type approvalsListCmd struct {
 	server
+	presentOnly
 	All  bool `name:"all" help:"Also those that are used, denied or over."`
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
 func (c *approvalsListCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("the arguments of a held call lie beside the log and can be erased; `aims receipts list --as-of DATE --action approval.requested` shows who asked"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -59,11 +63,15 @@ func approvalPath(id, rest string) string { return "/api/v1/approvals/" + url.Pa
 
 type approvalsShowCmd struct {
 	server
+	presentOnly
 	ID   string `arg:"" name:"approval" help:"Id of the approval (apr_…)."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *approvalsShowCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("the arguments of a held call lie beside the log and can be erased; `aims receipts list --as-of DATE --action approval.requested` shows who asked"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

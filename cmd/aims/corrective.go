@@ -19,24 +19,15 @@ import (
 )
 
 // caseTime is the time as of which cases are shown.
-type caseTime struct {
-	AsOf string `name:"as-of" placeholder:"DATE" help:"As it was at the end of this day (2026-03-31), or at this time (RFC 3339)."`
-}
+type caseTime struct{ asOf }
 
 func (c caseTime) query() (url.Values, error) {
 	q := url.Values{}
-	if c.AsOf == "" {
-		return q, nil
+	at, err := api.AsOf(c.AsOf, time.Now())
+	if err == nil && !at.IsZero() {
+		q.Set("at", at.UTC().Format(time.RFC3339Nano))
 	}
-	t, err := time.Parse(time.RFC3339, c.AsOf)
-	if day, dayErr := time.Parse(time.DateOnly, c.AsOf); dayErr == nil {
-		t, err = day.Add(24*time.Hour-time.Microsecond), nil
-	}
-	if err != nil {
-		return nil, failf(exitUsage, "--as-of %q; expected a day such as 2026-03-31, or a time such as 2026-03-31T12:00:00Z", c.AsOf)
-	}
-	q.Set("at", t.UTC().Format(time.RFC3339Nano))
-	return q, nil
+	return q, err
 }
 
 // caseListing is what every list of cases takes.

@@ -15,7 +15,7 @@ import (
 
 // judged is the moment and the period by which commands judge evidence.
 type judged struct {
-	AsOf  string `name:"as-of" placeholder:"DATE" help:"Log and registers as they were at the end of a day (UTC) or at a moment (RFC 3339)."`
+	asOf
 	From  string `name:"from" placeholder:"DATE" help:"First day of the period; without it, a year."`
 	Until string `name:"until" placeholder:"DATE" help:"Last day of the period; without it, the day of --as-of, or today."`
 }

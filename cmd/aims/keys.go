@@ -52,6 +52,7 @@ func (c *keysCreateCmd) Run(ctx context.Context, std streams) error {
 
 type keysListCmd struct {
 	server
+	asOf
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -61,13 +62,16 @@ func (c *keysListCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	var keys []api.Key
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/keys", nil, &keys); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/keys"+asOfQuery(c.AsOf), nil, &keys); err != nil {
 		return err
 	}
 	if c.JSON {
 		return printJSON(std.out, keys)
 	}
-	now := time.Now()
+	now, err := c.moment(time.Now())
+	if err != nil {
+		return err
+	}
 	t := table{heading: []string{"KEY", "ACTOR", "ROLES", "CREATED", "STATE"}}
 	for _, k := range keys {
 		t.add(k.ID, k.Actor.Type+":"+k.Actor.ID, strings.Join(k.Roles, ","), instant(k.Created), keyState(k, now))

@@ -169,12 +169,16 @@ func putInForce(ctx context.Context, std streams, s server, path string, ask any
 
 type policyShowCmd struct {
 	server
+	asOf
 	Digest string `arg:"" optional:"" help:"Digest of a bundle; without it, the policies in force."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *policyShowCmd) Run(ctx context.Context, std streams) error {
 	if c.Digest != "" {
+		if c.AsOf != "" {
+			return failf(exitUsage, "--as-of does not go with a digest, whose content never changes; without one, it shows what was in force")
+		}
 		b, err := storedBundle(ctx, c.server, c.Digest)
 		if err != nil {
 			return err
@@ -184,7 +188,7 @@ func (c *policyShowCmd) Run(ctx context.Context, std streams) error {
 		}
 		return printFiles(std.out, b.Files)
 	}
-	p, err := activePolicy(ctx, c.server)
+	p, err := activePolicy(ctx, c.server, c.AsOf)
 	if err != nil {
 		return err
 	}
@@ -219,11 +223,12 @@ func storedBundle(ctx context.Context, s server, digest string) (api.PolicyBundl
 
 type policySchemaCmd struct {
 	server
+	asOf
 	JSON bool `name:"json" help:"Print JSON: the schema's text and what it could not carry over."`
 }
 
 func (c *policySchemaCmd) Run(ctx context.Context, std streams) error {
-	p, err := activePolicy(ctx, c.server)
+	p, err := activePolicy(ctx, c.server, c.AsOf)
 	if err != nil {
 		return err
 	}
@@ -240,13 +245,13 @@ func (c *policySchemaCmd) Run(ctx context.Context, std streams) error {
 	return err
 }
 
-func activePolicy(ctx context.Context, s server) (api.Policy, error) {
+func activePolicy(ctx context.Context, s server, asOf string) (api.Policy, error) {
 	var p api.Policy
 	client, err := s.client()
 	if err != nil {
 		return p, err
 	}
-	return p, client.Do(ctx, http.MethodGet, "/api/v1/policy", nil, &p)
+	return p, client.Do(ctx, http.MethodGet, "/api/v1/policy"+asOfQuery(asOf), nil, &p)
 }
 
 // plural counts things.

@@ -237,7 +237,7 @@ func (c *policyDiffCmd) ask(ctx context.Context, std streams) (review.Difference
 // digest is the bundle that a word means; empty for a directory.
 func (c *policyDiffCmd) digest(ctx context.Context, text string) (string, error) {
 	if text == "active" {
-		p, err := activePolicy(ctx, c.server)
+		p, err := activePolicy(ctx, c.server, "")
 		return p.Bundle, err
 	}
 	if isDigest(text) {

@@ -96,6 +96,7 @@ func (c *policyShadowCmd) Run(ctx context.Context, std streams) error {
 
 type policyListCmd struct {
 	server
+	asOf
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -105,7 +106,7 @@ func (c *policyListCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	var list []policy.Listed
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/policy/bundles", nil, &list); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/policy/bundles"+asOfQuery(c.AsOf), nil, &list); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -20,6 +20,7 @@ import (
 
 type receiptsListCmd struct {
 	server
+	asOf
 	Limit   int     `name:"limit" default:"50" help:"At most this many (1 to 1000)."`
 	Before  *uint64 `name:"before" help:"Only entries before this index."`
 	Kind    string  `name:"kind" enum:",decision,refusal,outcome,event" default:"" help:"Only this kind: decision, refusal, outcome or event."`
@@ -38,7 +39,7 @@ func (c *receiptsListCmd) Run(ctx context.Context, std streams) error {
 	if c.Before != nil {
 		query.Set("before", strconv.FormatUint(*c.Before, 10))
 	}
-	for name, value := range map[string]string{"kind": c.Kind, "actor": c.Actor, "action": c.Action, "session": c.Session} {
+	for name, value := range map[string]string{"kind": c.Kind, "actor": c.Actor, "action": c.Action, "session": c.Session, "as_of": c.AsOf} {
 		if value != "" {
 			query.Set(name, value)
 		}
@@ -133,12 +134,16 @@ func result(d receipt.Decision) string {
 
 type receiptsShowCmd struct {
 	server
+	presentOnly
 	Receipt  string `arg:"" help:"Id (rcp_…) or index of the receipt."`
 	Payloads bool   `name:"payloads" help:"With input, facts and result, for who may read them."`
 	JSON     bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *receiptsShowCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("a receipt never changes; `aims receipts list --as-of` shows what there was"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err

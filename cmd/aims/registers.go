@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,13 +162,6 @@ func fetch(ctx context.Context, client *api.Client, asOf string) (record.Registe
 		}
 	}
 	return out, state, nil
-}
-
-func asOfQuery(asOf string) string {
-	if asOf == "" {
-		return ""
-	}
-	return "?as_of=" + url.QueryEscape(asOf)
 }
 
 type planCmd struct {

@@ -17,10 +17,10 @@ import (
 
 type exportCmd struct {
 	server
-	Dir   string `arg:"" type:"path" help:"Directory to write; one that holds registers already gets the present ones."`
-	AsOf  string `name:"as-of" placeholder:"DATE" help:"As they were at the end of a day (UTC) or at a moment (RFC 3339)."`
-	Force bool   `name:"force" help:"Also over files with changes that are not applied."`
-	JSON  bool   `name:"json" help:"Print JSON."`
+	Dir string `arg:"" type:"path" help:"Directory to write; one that holds registers already gets the present ones."`
+	asOf
+	Force bool `name:"force" help:"Also over files with changes that are not applied."`
+	JSON  bool `name:"json" help:"Print JSON."`
 }
 
 func (c *exportCmd) Run(ctx context.Context, std streams) error {

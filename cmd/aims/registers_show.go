@@ -17,11 +17,6 @@ import (
 	"aims/internal/register/record"
 )
 
-// asOf is the flag of every command that reads registers.
-type asOf struct {
-	AsOf string `name:"as-of" placeholder:"DATE" help:"As it was at the end of a day (UTC) or at a moment (RFC 3339)."`
-}
-
 func registerPath(kind, id string) string {
 	path := "/api/v1/registers/" + url.PathEscape(kind)
 	if id != "" {

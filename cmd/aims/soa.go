@@ -15,7 +15,7 @@ import (
 
 type soaShowCmd struct {
 	server
-	AsOf    string `name:"as-of" placeholder:"DATE" help:"As it was at the end of a day (UTC) or at a moment (RFC 3339)."`
+	asOf
 	Compare string `name:"compare" placeholder:"DATE" help:"What changed since the end of a day or a moment, instead of the statement."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }

@@ -17,6 +17,7 @@ import (
 
 type toolsListCmd struct {
 	server
+	asOf
 	Server string `arg:"" optional:"" help:"Only the tools of this server."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
@@ -26,7 +27,7 @@ func (c *toolsListCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	tools, err := listTools(ctx, client, c.Server)
+	tools, err := listTools(ctx, client, c.Server, c.AsOf)
 	if err != nil {
 		return err
 	}
@@ -49,9 +50,9 @@ func (c *toolsListCmd) Run(ctx context.Context, std streams) error {
 	return nil
 }
 
-func listTools(ctx context.Context, client *api.Client, server string) ([]api.Tool, error) {
+func listTools(ctx context.Context, client *api.Client, server, asOf string) ([]api.Tool, error) {
 	var tools []api.Tool
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/tools", nil, &tools); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/tools"+asOfQuery(asOf), nil, &tools); err != nil {
 		return nil, err
 	}
 	if server == "" {
@@ -71,6 +72,8 @@ func listTools(ctx context.Context, client *api.Client, server string) ([]api.To
 
 func toolKind(t api.Tool) string {
 	switch {
+	case t.Unknown:
+		return "unknown"
 	case t.ReadOnly:
 		return "read-only"
 	case t.Destructive:
@@ -151,7 +154,7 @@ func (c *toolsApproveCmd) Run(ctx context.Context, std streams) error {
 	}
 	pin := c.Pin
 	if pin == "" {
-		tools, err := listTools(ctx, client, c.Server)
+		tools, err := listTools(ctx, client, c.Server, "")
 		if err != nil {
 			return err
 		}

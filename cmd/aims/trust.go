@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"aims/internal/aims"
 	"aims/internal/api"
 	"aims/internal/approval"
 )
@@ -48,10 +49,14 @@ func changeTrust(ctx context.Context, s server, path string, v api.TrustValue, s
 
 type trustListCmd struct {
 	server
+	presentOnly
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
 func (c *trustListCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("the values lie beside the log and can be erased; `aims receipts list --as-of DATE --action trust.added` shows who changed the directory"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -72,11 +77,15 @@ func (c *trustListCmd) Run(ctx context.Context, std streams) error {
 
 type sessionsListCmd struct {
 	server
+	presentOnly
 	Actor string `name:"actor" placeholder:"agent:<id>" help:"Only those of one actor."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *sessionsListCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("a run is kept as it is now; `aims receipts list --as-of DATE --session NAME` shows what it did"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
@@ -105,15 +114,22 @@ func (c *sessionsListCmd) Run(ctx context.Context, std streams) error {
 
 type sessionsShowCmd struct {
 	server
-	Actor   string `arg:"" help:"agent:<id>."`
+	presentOnly
+	Actor   string `arg:"" help:"Id of the agent, also as agent:<id>."`
 	Session string `arg:"" optional:"" help:"Name of the session; without one, the calls without a session."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
 func (c *sessionsShowCmd) Run(ctx context.Context, std streams) error {
+	if err := c.refuse("a run is kept as it is now; `aims receipts list --as-of DATE --session NAME` shows what it did"); err != nil {
+		return err
+	}
 	client, err := c.client()
 	if err != nil {
 		return err
+	}
+	if !strings.Contains(c.Actor, ":") {
+		c.Actor = aims.AgentType + ":" + c.Actor
 	}
 	var s api.Session
 	q := url.Values{"actor": {c.Actor}, "session": {c.Session}}

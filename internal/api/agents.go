@@ -63,7 +63,11 @@ type AgentDone struct {
 	Receipt string `json:"receipt"`
 }
 
-type listAgentsRequest struct{ Credentials }
+type agentAsOfRequest struct {
+	Credentials
+	AsOf string `query:"as_of" maxLength:"40" doc:"as it was at the end of a day (2026-11-23, UTC) or at a moment (RFC 3339)"`
+	ID   string `path:"agent" doc:"id of the agent"`
+}
 
 type agentRequest struct {
 	Credentials
@@ -83,29 +87,52 @@ type changeAgentRequest struct {
 
 func (a *api) agents(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/agents", Summary: "List the agents that are registered, have a key or are suspended"}, "agents/read",
-		func(ctx context.Context, _ caller, _ *listAgentsRequest) ([]Agent, error) { return a.listAgents(ctx) })
+		func(ctx context.Context, _ caller, in *asOfRequest) ([]Agent, error) {
+			return a.listAgents(ctx, in.AsOf)
+		})
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/agents/{agent}", Summary: "Show one agent"}, "agents/read",
-		func(ctx context.Context, _ caller, in *agentRequest) (Agent, error) { return a.showAgent(ctx, in.ID) })
+		func(ctx context.Context, _ caller, in *agentAsOfRequest) (Agent, error) {
+			return a.showAgent(ctx, in.ID, in.AsOf)
+		})
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/agents", Summary: "Register an agent"}, "agents/change", a.registerAgent)
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/agents/{agent}/change", Summary: "Change a registered agent, or move it to another stage"}, "agents/change", a.changeAgent)
 }
 
 // validKeys counts the keys of each agent that let it in now.
-func (a *api) validKeys(ctx context.Context) (map[string]int, error) {
-	keys, err := a.Directory.Keys(ctx)
+func (a *api) validKeys(ctx context.Context) (map[string]int, error) { return a.validKeysAt(ctx, "") }
+
+// validKeysAt counts those that let it in at a moment that a caller names.
+func (a *api) validKeysAt(ctx context.Context, asOf string) (map[string]int, error) {
+	keys, at, err := a.keysAt(ctx, asOf)
 	valid := map[string]int{}
 	for _, k := range keys {
-		if k.Actor.Type == aims.AgentType && k.Revoked.IsZero() && (k.Expires.IsZero() || a.Now().Before(k.Expires)) {
+		if k.Actor.Type == aims.AgentType && k.Revoked.IsZero() && (k.Expires.IsZero() || at.Before(k.Expires)) {
 			valid[k.Actor.ID]++
 		}
 	}
 	return valid, err
 }
 
-func (a *api) listAgents(ctx context.Context) ([]Agent, error) {
-	keys, err := a.validKeys(ctx)
+// agentsAt are the agents at a moment that a caller names, of the registrations.
+func (a *api) agentsAt(ctx context.Context, asOf string) ([]inventory.Agent, error) {
+	at, err := AsOf(asOf, a.Now())
+	if err != nil {
+		return nil, err
+	}
+	if at.IsZero() {
+		return a.Inventory.Agents(), nil
+	}
+	return a.Inventory.AgentsAt(ctx, at)
+}
+
+func (a *api) listAgents(ctx context.Context, asOf string) ([]Agent, error) {
+	registered, err := a.agentsAt(ctx, asOf)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := a.validKeysAt(ctx, asOf)
 	list := []Agent{}
-	for _, known := range a.Inventory.Agents() {
+	for _, known := range registered {
 		list = append(list, agentOf(known, keys[known.ID]))
 		delete(keys, known.ID)
 	}
@@ -116,13 +143,24 @@ func (a *api) listAgents(ctx context.Context) ([]Agent, error) {
 	return list, err
 }
 
-func (a *api) showAgent(ctx context.Context, id string) (Agent, error) {
-	keys, err := a.validKeys(ctx)
-	known, ok := a.Inventory.Agent(id)
-	if err == nil && !ok && keys[id] == 0 {
-		err = aims.Errorf(aims.NotFound, nil, "no agent %q is registered or has a key", id)
+func (a *api) showAgent(ctx context.Context, id, asOf string) (Agent, error) {
+	list, err := a.listAgents(ctx, asOf)
+	if err != nil {
+		return Agent{}, err
 	}
-	return agentOf(known, keys[id]), err
+	i := slices.IndexFunc(list, func(known Agent) bool { return known.ID == id })
+	if i < 0 {
+		return Agent{}, aims.Errorf(aims.NotFound, nil, "no agent %q is registered or has a key%s", id, then(asOf))
+	}
+	return list[i], nil
+}
+
+// then says that a sentence is about an earlier moment.
+func then(asOf string) string {
+	if asOf == "" {
+		return ""
+	}
+	return ", as of " + asOf
 }
 
 func agentOf(known inventory.Agent, keys int) Agent {

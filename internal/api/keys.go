@@ -12,8 +12,6 @@ import (
 	"aims/internal/identity"
 )
 
-type listKeysRequest struct{ Credentials }
-
 type createKeyRequest struct {
 	Credentials
 	Body NewKey
@@ -33,8 +31,8 @@ type revokeKeyRequest struct {
 
 func (a *api) keys(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/keys", Summary: "List all keys"}, "keys/read",
-		func(ctx context.Context, _ caller, _ *listKeysRequest) ([]Key, error) {
-			keys, err := a.Directory.Keys(ctx)
+		func(ctx context.Context, _ caller, in *asOfRequest) ([]Key, error) {
+			keys, _, err := a.keysAt(ctx, in.AsOf)
 			list := make([]Key, len(keys))
 			for i, k := range keys {
 				list[i] = keyOf(k)
@@ -92,4 +90,18 @@ func keyOf(k identity.Key) Key {
 		key.Revoked = &k.Revoked
 	}
 	return key
+}
+
+// keysAt are the keys as they were at a moment that a caller names, and that moment.
+func (a *api) keysAt(ctx context.Context, asOf string) (keys []identity.Key, at time.Time, err error) {
+	now := a.Now()
+	if at, err = AsOf(asOf, now); err != nil {
+		return nil, at, err
+	}
+	if at.IsZero() {
+		keys, err = a.Directory.Keys(ctx)
+		return keys, now, err
+	}
+	keys, err = a.Directory.KeysAt(ctx, at)
+	return keys, at, err
 }

@@ -20,14 +20,15 @@ import (
 type AgentGate struct {
 	lifecycle.Evaluation
 	Stage   string         `json:"stage" doc:"where the agent is now; empty when it is not registered"`
-	Verdict string         `json:"verdict" enum:"allow,deny,hold" doc:"what policy would decide now"`
+	Verdict string         `json:"verdict" enum:",allow,deny,hold" doc:"what policy would decide now; empty as of an earlier moment"`
 	Reasons []authz.Reason `json:"reasons" doc:"the rules that would decide"`
 }
 
 type gateRequest struct {
 	Credentials
-	ID string `path:"agent" doc:"id of the agent"`
-	To string `query:"to" enum:"deployed" default:"deployed" doc:"stage that it is to go to"`
+	AsOf string `query:"as_of" maxLength:"40" doc:"as it was at the end of a day (2026-11-23, UTC) or at a moment (RFC 3339); policy is not asked then"`
+	ID   string `path:"agent" doc:"id of the agent"`
+	To   string `query:"to" enum:"deployed" default:"deployed" doc:"stage that it is to go to"`
 }
 
 func (a *api) lifecycle(h huma.API) {
@@ -63,6 +64,9 @@ func gateMatter(next inventory.Agent, e lifecycle.Evaluation) enforcement.Matter
 }
 
 func (a *api) showGate(ctx context.Context, c caller, in *gateRequest) (AgentGate, error) {
+	if in.AsOf != "" {
+		return a.pastGate(ctx, in)
+	}
 	known, _ := a.Inventory.Agent(in.ID)
 	e, err := a.Lifecycle.Evaluate(ctx, known)
 	if err != nil {
@@ -72,6 +76,35 @@ func (a *api) showGate(ctx context.Context, c caller, in *gateRequest) (AgentGat
 		Principal: c.Principal, Channel: enforcement.Management, Method: pdp.DeployVerb, Action: pdp.DeployVerb, Matter: gateMatter(known, e),
 	})
 	return AgentGate{Evaluation: e, Stage: known.Stage, Verdict: string(d.Verdict), Reasons: append([]authz.Reason{}, d.Reasons...)}, err
+}
+
+// pastGate is what was known of an agent at an earlier moment. What policy would
+// have said to the caller then is not made up: receipts have what it did say.
+func (a *api) pastGate(ctx context.Context, in *gateRequest) (AgentGate, error) {
+	v, err := a.view(Judged{AsOf: in.AsOf})
+	if err != nil {
+		return AgentGate{}, err
+	}
+	at := v.At
+	if at.IsZero() { // the end of a day that is not over
+		at = a.Now()
+	}
+	known := inventory.Agent{ID: in.ID}
+	agents, err := a.Inventory.AgentsAt(ctx, at)
+	for _, one := range agents {
+		if one.ID == in.ID {
+			known = one
+		}
+	}
+	if err != nil {
+		return AgentGate{}, err
+	}
+	set, err := a.Policies.DigestAt(ctx, at)
+	if err != nil {
+		return AgentGate{}, err
+	}
+	e, err := a.Lifecycle.EvaluateAt(ctx, known, set, at)
+	return AgentGate{Evaluation: e, Stage: known.Stage, Reasons: []authz.Reason{}}, err
 }
 
 // deploy puts an agent into operation as next says: evaluate, decide, and record

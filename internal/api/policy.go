@@ -55,11 +55,11 @@ type bundleRequest struct {
 	Digest string `path:"digest"`
 }
 
-type showPolicyRequest struct{ Credentials }
-
 func (a *api) policies(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/policy", Summary: "The policies in force and the schema that they are checked against"}, "policy/read",
-		func(context.Context, caller, *showPolicyRequest) (Policy, error) { return a.showPolicy() })
+		func(ctx context.Context, _ caller, in *asOfRequest) (Policy, error) {
+			return a.showPolicy(ctx, in.AsOf)
+		})
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/policy/check", Summary: "Check policies against the tools; nothing changes", MaxBodyBytes: maxPolicyBytes}, "policy/check", a.checkPolicy)
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/policy/test", Summary: "Run the tests of a bundle with the tools that there are; nothing changes", MaxBodyBytes: maxPolicyBytes}, "policy/check", a.testPolicy)
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/policy/diff", Summary: "What differs between two bundles; nothing changes", MaxBodyBytes: 2 * maxPolicyBytes}, "policy/check", a.diffPolicy)
@@ -75,21 +75,41 @@ func (a *api) policies(h huma.API) {
 			return Done{c.Receipt}, a.Policies.Shadow(ctx, c.Actor, c.Receipt, in.Body.Digest, a.Inventory.Catalog())
 		})
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/policy/bundles", Summary: "The bundles, who had a part in them, and where they are in force"}, "policy/read",
-		func(ctx context.Context, _ caller, _ *showPolicyRequest) ([]policy.Listed, error) {
-			return a.Policies.List(ctx)
+		func(ctx context.Context, _ caller, in *asOfRequest) ([]policy.Listed, error) {
+			at, err := AsOf(in.AsOf, a.Now())
+			if err != nil {
+				return nil, err
+			}
+			if at.IsZero() {
+				return a.Policies.List(ctx)
+			}
+			return a.Policies.ListAt(ctx, at)
 		})
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/policy/bundles/{digest}", Summary: "The files of a bundle"}, "policy/read", a.showBundle)
 }
 
-func (a *api) showPolicy() (Policy, error) {
-	in := a.Policies.InForce()
-	if in == nil {
-		return Policy{}, aims.Errorf(aims.NotFound, nil, "no policy is active: everything is refused")
+func (a *api) showPolicy(ctx context.Context, asOf string) (Policy, error) {
+	at, err := AsOf(asOf, a.Now())
+	if err != nil {
+		return Policy{}, err
 	}
-	p := Policy{Digest: in.Set.Digest(), Bundle: in.Bundle, Schema: string(in.Set.Schema()), Stale: a.Enforcer.Stale()}
+	in := a.Policies.InForce()
+	if !at.IsZero() {
+		if in, err = a.Policies.InForceAt(ctx, at); err != nil {
+			return Policy{}, err
+		}
+	}
+	if in == nil {
+		return Policy{}, aims.Errorf(aims.NotFound, nil, "no policy is active%s: everything is refused", then(asOf))
+	}
+	p := Policy{Digest: in.Set.Digest(), Bundle: in.Bundle, Schema: string(in.Set.Schema())}
 	for _, s := range in.Set.Sources() {
 		p.Files = append(p.Files, PolicyFile{Name: s.Name, Text: string(s.Text)})
 	}
+	if !at.IsZero() {
+		return p, nil
+	}
+	p.Stale = a.Enforcer.Stale()
 	_, losses, err := a.Enforcer.CompilePolicy(a.Policies.Own())
 	if policy.Problems(err) != nil { // Stale says so
 		err = nil

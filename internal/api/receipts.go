@@ -28,6 +28,7 @@ type listReceiptsRequest struct {
 	Actor   string `query:"actor" doc:"such as agent:billing"`
 	Action  string `query:"action" doc:"of decisions and refusals, or the name of an event"`
 	Session string `query:"session"`
+	AsOf    string `query:"as_of" maxLength:"40" doc:"only what was recorded at the end of a day (2026-11-23, UTC) or at a moment (RFC 3339)"`
 }
 
 type receiptRequest struct {
@@ -81,6 +82,13 @@ const (
 
 func (a *api) listReceipts(ctx context.Context, in *listReceiptsRequest) (Receipts, error) {
 	size := a.Ledger.Size()
+	at, err := AsOf(in.AsOf, a.Now())
+	if err == nil && !at.IsZero() {
+		size, err = a.Ledger.SizeAt(ctx, at)
+	}
+	if err != nil {
+		return Receipts{Receipts: []Receipt{}}, err
+	}
 	page := Receipts{Receipts: []Receipt{}, Size: size}
 	end := size
 	if in.Before > 0 {

@@ -19,8 +19,6 @@ const (
 	ToolUnlisted    = "unlisted"    // its server does not list it now
 )
 
-type listToolsRequest struct{ Credentials }
-
 type approveToolRequest struct {
 	Credentials
 	Body Approval
@@ -38,7 +36,7 @@ type forgetToolRequest struct {
 
 func (a *api) tools(h huma.API) {
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/tools", Summary: "List the tools, and what changed in those under quarantine"}, "inventory/read",
-		func(context.Context, caller, *listToolsRequest) ([]Tool, error) { return a.listTools() })
+		func(ctx context.Context, _ caller, in *asOfRequest) ([]Tool, error) { return a.listTools(ctx, in.AsOf) })
 	verb(a, h, huma.Operation{Method: http.MethodPost, Path: "/tools/approve", Summary: "Put the present definition of a tool in force"}, "tools/approve",
 		func(ctx context.Context, c caller, in *approveToolRequest) (ToolDone, error) {
 			err := a.Enforcer.ApproveTool(ctx, c.Actor, c.Receipt, in.Body.Server, in.Body.Tool, in.Body.Pin)
@@ -51,8 +49,23 @@ func (a *api) tools(h huma.API) {
 		})
 }
 
-func (a *api) listTools() ([]Tool, error) {
+func (a *api) listTools(ctx context.Context, asOf string) ([]Tool, error) {
+	at, err := AsOf(asOf, a.Now())
+	if err != nil {
+		return nil, err
+	}
 	tools := []Tool{}
+	if !at.IsZero() {
+		past, err := a.Inventory.ToolsAt(ctx, at)
+		for _, p := range past {
+			if p.Server != observed.SelfCheckServer {
+				t := toolIn(p.State, p.Difference)
+				t.Unknown = !p.Known
+				tools = append(tools, t)
+			}
+		}
+		return tools, err
+	}
 	for _, s := range a.Inventory.Tools("") {
 		if s.Server == observed.SelfCheckServer {
 			continue
@@ -67,9 +80,22 @@ func (a *api) listTools() ([]Tool, error) {
 }
 
 func (a *api) toolOf(s inventory.State) (Tool, error) {
+	if !s.Quarantined && s.Approved != "" {
+		return toolIn(s, nil), nil
+	}
+	changes, err := a.Inventory.Difference(s.Server, s.Name)
+	t := toolIn(s, changes)
+	will := a.Inventory.AsApproved(s)
+	t.Effects, t.Labels, t.Sinks = will.Effects, will.Labels, will.Sinks
+	return t, err
+}
+
+// toolIn is a tool in a state, with what differs from the approved definition.
+func toolIn(s inventory.State, changes []inventory.Difference) Tool {
 	t := Tool{
 		Server: s.Server, Name: s.Name, Action: s.Server + "___" + s.Name, State: ToolApproved, Explicit: s.Explicit,
 		Pin: s.Approved, ReadOnly: s.ReadOnly, Destructive: s.Destructive, Changed: s.Changed,
+		Effects: s.Effects, Labels: s.Labels, Sinks: s.Sinks,
 	}
 	if s.Pin != s.Approved {
 		t.Found = s.Pin
@@ -77,22 +103,16 @@ func (a *api) toolOf(s inventory.State) (Tool, error) {
 	switch {
 	case s.Quarantined || s.Approved == "":
 		t.State, t.Why = ToolQuarantined, why(s)
-		changes, err := a.Inventory.Difference(s.Server, s.Name)
-		if err != nil {
-			return t, err
-		}
 		for _, d := range changes {
 			t.Difference = append(t.Difference, DefinitionChange(d))
 		}
-		s = a.Inventory.AsApproved(s)
 	case !s.Listed:
 		t.State, t.Why = ToolUnlisted, "the server does not list it now"
 	}
-	t.Effects, t.Labels, t.Sinks = s.Effects, s.Labels, s.Sinks
 	if s.Said != nil {
 		t.Said = &Said{s.Said.Effects, s.Said.Labels, s.Said.Sinks, string(s.Said.Source), s.Said.Changed}
 	}
-	return t, nil
+	return t
 }
 
 // toolDone is the answer to what was done to a tool.

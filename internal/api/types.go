@@ -78,6 +78,8 @@ type Tool struct {
 	Why        string             `json:"why,omitempty" doc:"why it is not usable"`
 	Difference []DefinitionChange `json:"difference,omitempty" doc:"what differs from the approved definition, field by field"`
 	Changed    time.Time          `json:"changed"`
+	// Unknown is for an earlier time only: receipts hold the digest of a definition.
+	Unknown bool `json:"definition_unknown,omitempty" doc:"the definition of that time is not kept any more, so that what follows from it is not known"`
 }
 
 // Said is what somebody said about the tool of a name, whatever its definition is.

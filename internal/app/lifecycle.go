@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"aims/internal/evidence"
 	"aims/internal/evidence/criteria"
@@ -13,8 +14,8 @@ import (
 func (a *App) openLifecycle() {
 	a.lifecycle = lifecycle.New(lifecycle.Parts{
 		Ledger: a.ledger, Inventory: a.inventory, Register: a.register, Policy: a.policyInForce, Now: a.now, Log: a.log,
-		Look: func(ctx context.Context, fn func(record.State, *observed.Facts) error) error {
-			return a.evidence.Look(ctx, evidence.View{}, func(in *criteria.Input) error { return fn(in.Registers, in.Observed) })
+		Look: func(ctx context.Context, at time.Time, fn func(record.State, *observed.Facts) error) error {
+			return a.evidence.Look(ctx, evidence.View{At: at}, func(in *criteria.Input) error { return fn(in.Registers, in.Observed) })
 		},
 	})
 }

@@ -66,14 +66,19 @@ func (c *contents) agent(id string) (a Agent, ok bool) {
 func (i *Inventory) Agents() []Agent {
 	i.mu.RLock()
 	defer i.mu.RUnlock()
+	return i.list()
+}
+
+// list is called with mu held.
+func (c *contents) list() []Agent {
 	agents := []Agent{}
-	for id := range i.agents {
-		a, _ := i.agent(id)
+	for id := range c.agents {
+		a, _ := c.agent(id)
 		agents = append(agents, a)
 	}
-	for t := range i.stops {
-		if t.kind == AgentTarget && i.agents[t.id] == nil {
-			a, _ := i.agent(t.id)
+	for t := range c.stops {
+		if t.kind == AgentTarget && c.agents[t.id] == nil {
+			a, _ := c.agent(t.id)
 			agents = append(agents, a)
 		}
 	}

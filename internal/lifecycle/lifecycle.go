@@ -40,9 +40,9 @@ type Parts struct {
 	Ledger    *ledger.Ledger
 	Inventory *inventory.Inventory
 	Register  *register.Register
-	// Look hands the registers and what the log shows to fn, both as they are now;
-	// they are valid within fn only.
-	Look func(ctx context.Context, fn func(record.State, *observed.Facts) error) error
+	// Look hands the registers and what the log shows to fn, both as they were at a
+	// time, the zero time being now; they are valid within fn only.
+	Look func(ctx context.Context, at time.Time, fn func(record.State, *observed.Facts) error) error
 	// Policy is the digest of the policy set in force, empty for none.
 	Policy func() string
 	Now    func() time.Time
@@ -110,18 +110,30 @@ func (l *Lifecycle) Evaluate(ctx context.Context, a inventory.Agent) (Evaluation
 	if e.inventory, err = l.p.Inventory.StoredVersion(ctx); err != nil {
 		return e, err
 	}
-	err = l.p.Look(ctx, func(s record.State, o *observed.Facts) error {
+	err = l.look(ctx, &e, a, time.Time{}, l.p.Now())
+	return e, err
+}
+
+// EvaluateAt is Evaluate as of an earlier time: of the agent as it was, with the
+// digest of the policy set in force then. It reopens nothing.
+func (l *Lifecycle) EvaluateAt(ctx context.Context, a inventory.Agent, policy string, at time.Time) (Evaluation, error) {
+	e := Evaluation{Agent: a.ID, To: inventory.Deployed, Policy: policy}
+	err := l.look(ctx, &e, a, at, at)
+	return e, err
+}
+
+func (l *Lifecycle) look(ctx context.Context, e *Evaluation, a inventory.Agent, at, today time.Time) error {
+	return l.p.Look(ctx, at, func(s record.State, o *observed.Facts) error {
 		e.reopened = len(o.Reopened)
 		if documented, ok := s.Registers.Get("agent", a.ID); ok {
 			e.Version = documented.(record.Agent).Version
 		}
 		e.Preconditions = gate.Evaluate(gate.Input{
 			Registers: s, Observed: o, Agent: gate.Agent{ID: a.ID, Owner: a.Owner}, Policy: e.Policy,
-			Today: record.Date(l.p.Now().UTC().Format(time.DateOnly)),
+			Today: record.Date(today.UTC().Format(time.DateOnly)),
 		})
 		return nil
 	})
-	return e, err
 }
 
 // Deploy puts an agent into operation as next says, after policy has let it: one

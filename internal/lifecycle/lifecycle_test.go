@@ -60,7 +60,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) process(now func() time.Time, log *slog.Logger) *lifecycle.Lifecycle {
 	return lifecycle.New(lifecycle.Parts{
 		Ledger: w.ledger, Inventory: w.inventory, Register: w.register, Policy: func() string { return w.policy }, Now: now, Log: log,
-		Look: func(ctx context.Context, fn func(record.State, *observed.Facts) error) error {
+		Look: func(ctx context.Context, _ time.Time, fn func(record.State, *observed.Facts) error) error {
 			s, err := w.register.At(ctx, time.Time{})
 			if err != nil {
 				return err

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"time"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +45,7 @@ func (l *Lifecycle) Reopen(ctx context.Context) error {
 		return nil
 	}
 	var found []beyond
-	err := l.p.Look(ctx, func(s record.State, o *observed.Facts) error {
+	err := l.p.Look(ctx, time.Time{}, func(s record.State, o *observed.Facts) error {
 		for _, a := range s.Registers.Agents {
 			found = append(found, l.beyond(s, o, a)...)
 		}
