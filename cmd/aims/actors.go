@@ -11,6 +11,7 @@ import (
 
 type actorsListCmd struct {
 	server
+	asOf
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
@@ -20,7 +21,7 @@ func (c *actorsListCmd) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	var actors []api.ActorRoles
-	if err := client.Do(ctx, http.MethodGet, "/api/v1/actors", nil, &actors); err != nil {
+	if err := client.Do(ctx, http.MethodGet, "/api/v1/actors"+asOfQuery(c.AsOf), nil, &actors); err != nil {
 		return err
 	}
 	if c.JSON {

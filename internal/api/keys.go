@@ -45,12 +45,20 @@ func (a *api) keys(h huma.API) {
 			return Done{c.Receipt}, a.Directory.RevokeKey(ctx, c.Actor, c.Receipt, in.ID)
 		})
 	verb(a, h, huma.Operation{Method: http.MethodGet, Path: "/actors", Summary: "List the agents and people that have or had a key, with their roles"}, "keys/read",
-		func(context.Context, caller, *listKeysRequest) ([]ActorRoles, error) {
+		func(ctx context.Context, _ caller, in *asOfRequest) ([]ActorRoles, error) {
+			at, err := AsOf(in.AsOf, a.Now())
+			if err != nil {
+				return nil, err
+			}
+			actors := a.Directory.Actors()
+			if !at.IsZero() {
+				actors, err = a.Directory.ActorsAt(ctx, at)
+			}
 			list := []ActorRoles{}
-			for _, p := range a.Directory.Actors() {
+			for _, p := range actors {
 				list = append(list, rolesOf(p.Actor, p.Roles))
 			}
-			return list, nil
+			return list, err
 		})
 	verbOf(a, h, huma.Operation{Method: http.MethodPost, Path: "/actors/{type}/{actor}/roles", Summary: "Give an agent or person roles, or take them away"}, "actors/roles",
 		func(_ context.Context, in *changeRolesRequest) (enforcement.Matter, error) {

@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -27,9 +28,13 @@ func TestKeysAt(t *testing.T) {
 	}
 	var moments []time.Time
 	var were [][]identity.Key
+	var actors [][]identity.Principal
 	for _, do := range []func() error{
 		make(ada, "finance"), make(aims.Actor{Type: aims.AgentType, ID: "billing"}),
-		func() error { return w.SetRoles(ctx, admin, "", ada, []string{"auditor"}) },
+		func() error {
+			_, err := w.ChangeRoles(ctx, admin, "", ada, []string{"auditor"}, []string{"finance"})
+			return err
+		},
 		make(ada),
 		func() error { return w.RevokeKey(ctx, admin, "", first.ID) },
 	} {
@@ -41,12 +46,22 @@ func TestKeysAt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		actors = append(actors, w.Actors())
 		moments, were = append(moments, w.clock.Now()), append(were, keys)
 	}
 	for n, at := range moments {
 		got, err := w.KeysAt(ctx, at)
 		if err != nil {
 			t.Fatal(err)
+		}
+		who, err := w.ActorsAt(ctx, at)
+		if err != nil || len(who) != len(actors[n]) {
+			t.Fatalf("as of step %d there are %v (%v), there were %v", n, who, err, actors[n])
+		}
+		for i := range who {
+			if who[i].Actor != actors[n][i].Actor || strings.Join(who[i].Roles, " ") != strings.Join(actors[n][i].Roles, " ") {
+				t.Errorf("as of step %d: %v, was %v", n, who[i], actors[n][i])
+			}
 		}
 		for i := range got { // no roles are no roles
 			if len(got[i].Roles) == 0 {
