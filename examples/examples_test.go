@@ -181,7 +181,7 @@ func TestOnlyWhatIsHonestlyMissing(t *testing.T) {
 		"9.3.2/1": "has no frozen inputs",    // that review was held on paper
 		"6.2/2":   "has no value of",         // nothing is measured before agents work
 		"9.1/1":   "has no value of",
-		"A.2.2/2": "decided nothing yet",
+		"A.2.2/2": "decided nothing since",
 	}
 	for _, st := range list {
 		for _, c := range st.Results {

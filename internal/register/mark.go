@@ -86,7 +86,7 @@ func entitled(s record.State, m record.Mark, today record.Date) error {
 	switch m.Kind {
 	case record.Acknowledge:
 		if m.On != "document" {
-			return aims.Errorf(aims.Invalid, nil, "documents are acknowledged, not a %s", m.On)
+			return aims.Errorf(aims.Invalid, nil, "documents are acknowledged; %s/%s is none", m.On, m.ID)
 		}
 		return nil
 	case record.Accept:
@@ -219,7 +219,7 @@ func mayAccept(s record.State, m record.Mark, today record.Date) error {
 	case record.Treatment:
 		risks = rec.Risks
 	default:
-		return aims.Errorf(aims.Invalid, nil, "risks and treatments are accepted, not a %s", m.On)
+		return aims.Errorf(aims.Invalid, nil, "risks and treatments are accepted; %s/%s is neither", m.On, m.ID)
 	}
 	owns := len(risks) > 0
 	for _, id := range risks {

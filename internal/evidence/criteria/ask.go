@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"aims/internal/evidence/observed"
 	"aims/internal/register/record"
 )
 
@@ -36,6 +37,22 @@ func (in *Input) today() record.Date { return day(in.Until) }
 // on says whether a day lies in the period.
 func (in *Input) on(d record.Date) bool {
 	return d != "" && d >= day(in.From) && d <= in.today()
+}
+
+// happened says whether a day has come: what is dated in the future shows
+// nothing yet.
+func (in *Input) happened(d record.Date) bool { return d != "" && d <= in.today() }
+
+// entered is the day on which a record came into the registers; "" if not known.
+func (in *Input) entered(kind, id string) record.Date {
+	key := record.Key{Kind: kind, ID: id}
+	if all := in.Registers.Changes[key]; len(all) > 0 {
+		return dayOf(all[0].At)
+	}
+	if v, ok := in.Registers.Versions[key]; ok {
+		return dayOf(v.At)
+	}
+	return ""
 }
 
 // look looks at a record and notes where its text came from. A record with texts
@@ -244,12 +261,9 @@ func (in *Input) applicability(control string) (a record.Applicability, applies,
 // erased says which texts of records of some kinds retention took away; "" for none.
 func (in *Input) erased(kinds []string) string {
 	for _, e := range in.Observed.Erasures {
-		if len(e.Names) > 0 && !slices.Contains(e.Names, "input") {
-			continue
-		}
 		var gone []string
 		for key, v := range in.Registers.Versions {
-			if slices.Contains(kinds, key.Kind) && v.Index >= e.From && v.Index <= e.To {
+			if slices.Contains(kinds, key.Kind) && takes(e, v) {
 				gone = append(gone, key.Kind+"/"+key.ID)
 			}
 		}
@@ -259,6 +273,11 @@ func (in *Input) erased(kinds []string) string {
 		}
 	}
 	return ""
+}
+
+// takes says whether an erasure took the text of a version of a record.
+func takes(e observed.Erasure, v record.Version) bool {
+	return v.Index >= e.From && v.Index <= e.To && (len(e.Names) == 0 || slices.Contains(e.Names, "input"))
 }
 
 // names lists a few of many.

@@ -27,9 +27,9 @@ func clause8() []Criterion {
 		ask("8.3/2", "treatment_plan attack_run metric_series", "treatment",
 			"Each treatment that is done has evidence that it works, newer than its end.", treatmentsWork),
 		ask("8.4/1", "impact_assessment deployment_gate", "agent impact_assessment",
-			"No agent is live without a current approved impact assessment.", liveAssessed),
+			"No agent is deployed without a current approved impact assessment.", liveAssessed),
 		ask("8.4/2", "change_record impact_assessment", "agent change impact_assessment",
-			"Every change of a live agent, also of its tools, was screened for whether its impact is to be assessed again.", triggersScreened),
+			"Every change of a deployed agent, also of its tools, was screened for whether its impact is to be assessed again.", triggersScreened),
 	}
 }
 
@@ -237,14 +237,9 @@ func (in *Input) failing(n *Count, scenarios []string) string {
 	return ""
 }
 
-// liveAgents are the agents that are deployed, sorted.
-func (in *Input) liveAgents() []string {
-	return slices.DeleteFunc(sorted(in.Observed.Lives), func(id string) bool { return !in.live(id) })
-}
-
 func liveAssessed(in *Input, n *Count) {
-	n.Of = "live agents"
-	for _, id := range in.liveAgents() {
+	n.Of = "deployed agents"
+	for _, id := range in.deployed() {
 		l := in.Observed.Lives[id]
 		n.Saw(l.Changed, l.Receipt)
 		a, known := in.agent(id)
@@ -257,8 +252,8 @@ func liveAssessed(in *Input, n *Count) {
 }
 
 func triggersScreened(in *Input, n *Count) {
-	n.Of = "live agents"
-	for _, id := range in.liveAgents() {
+	n.Of = "deployed agents"
+	for _, id := range in.deployed() {
 		fault := ""
 		for _, c := range in.Registers.Registers.Changes {
 			if slices.Contains(c.Agents, id) && in.on(c.Made) && (c.Significant == nil || c.Screening == "") {

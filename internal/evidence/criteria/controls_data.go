@@ -1,6 +1,7 @@
 package criteria
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,11 +70,11 @@ func dataChecked(in *Input, n *Count) {
 			wrong = "has no quality criterion"
 		}
 		for _, c := range d.Checks {
-			switch c.Result {
-			case "":
-				wrong = "was never checked: " + c.Criterion
-			case "fail":
-				wrong = "failed on " + string(c.On) + ": " + c.Criterion
+			switch {
+			case c.Result == "" || !in.happened(c.On):
+				wrong = fmt.Sprintf("has the quality criterion %q, of which no check with a day and a result is recorded", c.Criterion)
+			case c.Result == "fail":
+				wrong = fmt.Sprintf("failed its quality criterion %q on %s", c.Criterion, c.On)
 			}
 		}
 		in.look(n, "data_source", d.ID, wrong == "", "%s", wrong)
@@ -100,7 +101,7 @@ func readsKnown(in *Input, n *Count) {
 		n.Saw(t.Last, t.Receipt)
 	}
 	for _, server := range sorted(reads) {
-		n.Look(known[server], "server/"+server, "was called %d times and stands behind no data source that states its provenance", reads[server])
+		n.Look(known[server], "server/"+server, "was called %d times up to now and stands behind no data source that states its provenance", reads[server])
 	}
 	if all > 0 {
 		n.note("%d of %d calls went to servers whose data is known. Where data comes from before that is not seen.", stated, all)
@@ -118,7 +119,7 @@ func dataPrepared(in *Input, n *Count) {
 	n.Of = "steps of preparing data"
 	for _, d := range in.Registers.Registers.DataSources {
 		for i, p := range d.Preparation {
-			in.look(n, "data_source", d.ID, p.Digest != "" && d.Version != "", "has step %d without the digest of its configuration or without a version of the data", i+1)
+			in.look(n, "data_source", d.ID, p.Digest != "" && d.Version != "", "has the preparation step %d without the digest of its configuration, or no version of the data", i+1)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package criteria
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"aims/internal/evidence/observed"
 	"aims/internal/register/record"
 )
 
@@ -13,7 +15,7 @@ func controlsImpact() []Criterion {
 		ask("A.5.2/1", "impact_assessment", "document",
 			"The process of impact assessment is described in a document in force.", impactProcess),
 		ask("A.5.2/2", "impact_assessment deployment_gate", "impact_assessment",
-			"Every impact assessment names what makes it due again.", triggersNamed),
+			"Every impact assessment names what makes it due again, and was made anew when that happened.", triggersNamed),
 		ask("A.5.3/1", "impact_assessment retention_proof", "impact_assessment",
 			"Every version of an impact assessment can be read, and its digest is that of the log.", impactsKept),
 		ask("A.5.3/2", "retention_proof", "retention_rule",
@@ -43,19 +45,53 @@ func (in *Input) described(n *Count, requirement, what string) {
 func triggersNamed(in *Input, n *Count) {
 	n.Of = "impact assessments"
 	for _, a := range in.Registers.Registers.Impacts {
-		in.look(n, "impact_assessment", a.ID, len(a.Triggers) > 0, "names nothing that makes it due again")
+		incident := in.incidentSince(n, a)
+		switch {
+		case len(a.Triggers) == 0:
+			in.look(n, "impact_assessment", a.ID, false, "names nothing that makes it due again")
+		case slices.Contains(a.Triggers, "interval") && a.ReviewBy == "":
+			in.look(n, "impact_assessment", a.ID, false, "is to be made anew after an interval and sets no day for that")
+		default:
+			in.look(n, "impact_assessment", a.ID, incident == "", "was not made anew after incident %s, as it says that it would be", incident)
+		}
 	}
+	n.note("New tools, servers, data, models, jurisdictions and purposes are watched by the installation, which reopens the assessment: see 6.1.4. An incident counts where it names an agent that was assessed.")
+}
+
+// incidentSince is an incident with an agent of an assessment that came after it,
+// where the assessment says that this makes it due again; "" for none.
+func (in *Input) incidentSince(n *Count, a record.ImpactAssessment) string {
+	if !slices.Contains(a.Triggers, "incident") {
+		return ""
+	}
+	for _, c := range in.cases("incident") {
+		touches := slices.ContainsFunc(a.Agents, func(agent string) bool { return slices.Contains(c.About, "agent/"+agent) })
+		if touches && c.Opened <= in.Until.UnixMicro() && dayOf(c.Opened) > a.Assessed {
+			n.Saw(c.Opened, c.Receipt)
+			return c.ID
+		}
+	}
+	return ""
 }
 
 func impactsKept(in *Input, n *Count) {
-	n.Of = "impact assessments"
+	n.Of = "versions of impact assessments"
 	for _, a := range in.Registers.Registers.Impacts {
-		v, ok := in.Registers.Versions[record.Key{Kind: "impact_assessment", ID: a.ID}]
-		switch {
-		case !ok:
+		key := record.Key{Kind: "impact_assessment", ID: a.ID}
+		v, ok := in.Registers.Versions[key]
+		if !ok {
 			n.Look(false, "impact_assessment/"+a.ID, "has no version in the log")
-		default:
-			in.look(n, "impact_assessment", a.ID, record.Digest(a) == v.Digest, "reads otherwise than version %d of the log", v.Number)
+			continue
+		}
+		in.look(n, key.Kind, a.ID, record.Digest(a) == v.Digest, "reads otherwise than its version %d in the log", v.Number)
+		for _, before := range in.Registers.Changes[key] {
+			if before.Event == record.Removed || before.Index == v.Index {
+				continue
+			}
+			n.Look(true, "impact_assessment/"+a.ID, "")
+			if e, gone := find(in.Observed.Erasures, func(e observed.Erasure) bool { return takes(e, before) }); gone {
+				n.Lost = fmt.Sprintf("The text of version %d of impact_assessment/%s was erased under rule %q on %s, so that not every version can be read.", before.Number, a.ID, e.Rule, dayOf(e.At))
+			}
 		}
 	}
 }

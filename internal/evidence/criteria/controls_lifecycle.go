@@ -20,7 +20,7 @@ func controlsDevelopment() []Criterion {
 		ask("A.6.1.2/1", "objective_record deployment_gate", "objective",
 			"Each objective of responsible development has a measure that a gate of the life cycle looks at.", developmentObjectives),
 		ask("A.6.1.3/1", "design_doc deployment_gate", "agent",
-			"No agent is deployed whose newest way there did not pass the gate.", deployedThroughGate),
+			"Every deployed agent came there through the gate, and passed it in the version that its record names.", deployedThroughGate),
 		ask("A.6.1.3/2", "design_doc", "document",
 			"The process of design and development is described in a document in force.", developmentProcess),
 		ask("A.6.2.2/1", "requirement_spec", "agent document",
@@ -45,11 +45,11 @@ func controlsOperation() []Criterion {
 		ask("A.6.2.6/1", "monitoring_plan metric_series", "monitoring",
 			"Every deployed agent is watched by a line of the monitoring plan and was seen in the period.", liveMonitored),
 		ask("A.6.2.6/2", "override_event", "",
-			"The kill switch was pulled in the period, in earnest or as an exercise, and what it stopped was resumed or stays stopped.", stopExercised),
+			"The kill switch was used in the period, in earnest or as an exercise.", stopExercised),
 		ask("A.6.2.7/1", "system_doc agent_register", "agent document",
 			"The technical documentation of each deployed agent is in force and is that of its version.", technicalCurrent),
 		ask("A.6.2.8/1", "decision_receipt", "",
-			"Every deployed agent has receipts in the period.", liveRecorded),
+			"Every deployed agent has receipts in the period, or the log was tested to be complete, so that it was idle.", liveRecorded),
 		ask("A.6.2.8/2", "receipt_completeness offline_verification", "",
 			"The log verified whenever it was tested in the period: no gap, no broken signature.", recordVerified).fresh(quarter),
 		ask("A.6.2.8/3", "monitoring_plan retention_proof", "retention_rule",
@@ -75,7 +75,7 @@ func developmentObjectives(in *Input, n *Count) {
 // gate is the newest gate to a stage that an agent was led through.
 func (in *Input) gate(agent, to string) (g observed.Gate, ok bool) {
 	for _, at := range slices.Backward(in.Observed.Gates) {
-		if at.Agent == agent && at.To == to {
+		if at.Agent == agent && at.To == to && at.At <= in.Until.UnixMicro() {
 			return at, true
 		}
 	}
@@ -86,12 +86,17 @@ func deployedThroughGate(in *Input, n *Count) {
 	n.Of = "deployed agents"
 	for _, id := range in.deployed() {
 		g, ok := in.gate(id, "deployed")
-		switch {
-		case !ok:
+		if !ok {
 			n.Look(false, "agent/"+id, "was deployed past the gate")
+			continue
+		}
+		n.Saw(g.At, g.Receipt)
+		a, _ := in.agent(id)
+		switch {
+		case !g.Passed:
+			n.Look(false, "agent/"+id, "did not pass the gate on %s: %s", dayOf(g.At), names(g.Failed))
 		default:
-			n.Saw(g.At, g.Receipt)
-			n.Look(g.Passed, "agent/"+id, "did not pass the gate on %s: %s", dayOf(g.At), names(g.Failed))
+			n.Look(a.Version == g.Version, "agent/"+id, "passed the gate on %s as version %s, and its record names version %s", dayOf(g.At), orNothing(g.Version), orNothing(a.Version))
 		}
 	}
 }
@@ -100,24 +105,28 @@ func developmentProcess(in *Input, n *Count) {
 	in.described(n, "A.6.1.3", "process of design and development")
 }
 
-// documentOf judges the document of an agent that its record names.
-func (in *Input) documentOf(agent, id, what string) string {
+// documentOf says what is wrong with a document that the record of an agent
+// names; "" for nothing.
+func (in *Input) documentOf(id, what string) string {
 	d, ok := get(in.Registers.Registers.Documents, id)
 	switch {
 	case id == "":
 		return "has no " + what
 	case !ok:
 		return fmt.Sprintf("names the %s %s, which is not in the register", what, id)
-	case !in.isInForce("document", d.Base):
-		return fmt.Sprintf("has the %s %s, which is not approved or overdue for review", what, id)
+	case in.isInForce("document", d.Base):
+		return ""
 	}
-	return ""
+	if _, approved := in.approval("document", id); approved {
+		return fmt.Sprintf("has the %s %s, which was to be reviewed by %s", what, id, d.ReviewBy)
+	}
+	return fmt.Sprintf("has the %s %s, which has no approval", what, id)
 }
 
 func criteriaTraced(in *Input, n *Count) {
 	n.Of = "agents in scope"
 	for _, a := range in.inScope() {
-		wrong := in.documentOf(a.ID, a.Specification, "specification")
+		wrong := in.documentOf(a.Specification, "specification")
 		if wrong == "" && len(a.Acceptance) == 0 {
 			wrong = "has no acceptance criterion"
 		}
@@ -133,9 +142,14 @@ func criteriaTraced(in *Input, n *Count) {
 func designAsBuilt(in *Input, n *Count) {
 	n.Of = "agents in scope"
 	for _, a := range in.inScope() {
-		wrong := in.documentOf(a.ID, a.Design, "design")
-		if d, ok := get(in.Registers.Registers.Documents, a.Design); ok && wrong == "" && d.AsBuilt != a.Build {
-			wrong = fmt.Sprintf("is built as %s, and its design describes %s", orNothing(a.Build), orNothing(d.AsBuilt))
+		wrong := in.documentOf(a.Design, "design document")
+		d, _ := get(in.Registers.Registers.Documents, a.Design)
+		switch {
+		case wrong != "":
+		case a.Build == "":
+			wrong = "names no digest of its build, with which its design could be compared"
+		case d.AsBuilt != a.Build:
+			wrong = fmt.Sprintf("is built as %s, and its design describes %s", a.Build, orNothing(d.AsBuilt))
 		}
 		in.look(n, "agent", a.ID, wrong == "", "%s", wrong)
 	}
@@ -164,10 +178,10 @@ func criteriaPassed(in *Input, n *Count) {
 	for _, id := range in.deployed() {
 		a, known := in.agent(id)
 		if !known {
-			continue
+			n.Look(false, "agent/"+id, "is deployed without a record in the register")
 		}
 		for _, c := range a.Acceptance {
-			in.look(n, "agent", id, in.criterionPassed(n, a, c, rehearsal), "has the criterion %s without a run that passed for version %s", c.ID, orNothing(a.Version))
+			in.look(n, "agent", id, in.criterionPassed(n, a, c, rehearsal), "has the acceptance criterion %s, which no run passed for version %s, or which one failed", c.ID, orNothing(a.Version))
 		}
 	}
 }
@@ -184,7 +198,7 @@ func (in *Input) criterionPassed(n *Count, a record.Agent, c record.Criterion, r
 	}
 	for _, id := range c.Evaluations {
 		e, ok := get(in.Registers.Registers.Evaluations, id)
-		if ok && e.Agent == a.ID && e.AgentVersion == a.Version {
+		if ok && e.Agent == a.ID && e.AgentVersion == a.Version && in.happened(e.On) {
 			in.saw(n, "evaluation", id)
 			passed, failed = passed || e.Result == "pass", failed || e.Result != "pass"
 		}
@@ -193,7 +207,7 @@ func (in *Input) criterionPassed(n *Count, a record.Agent, c record.Criterion, r
 }
 
 func categoriesRehearsed(in *Input, n *Count) {
-	n.Of = "categories of the OWASP Top 10 for Agentic Applications"
+	n.Of = "categories of the OWASP Top 10 for Agentic Applications that a rehearsal could cover"
 	r, ok := in.newestRehearsal()
 	if !ok {
 		return
@@ -206,23 +220,23 @@ func categoriesRehearsed(in *Input, n *Count) {
 }
 
 func rehearsalPassed(in *Input, n *Count) {
-	n.Of = "newest rehearsals"
+	n.Of = "rehearsals, of which the newest counts"
 	r, ok := in.newestRehearsal()
 	if !ok {
 		return
 	}
 	n.Saw(r.At, r.Receipt)
-	active := ""
-	for _, a := range in.Observed.Activations {
-		if a.At <= in.Until.UnixMicro() {
-			active = a.Digest
+	var active []string
+	for _, f := range in.inForceDuring() {
+		if f.until == 0 || f.until > in.Until.UnixMicro() {
+			active = append(active, short(f.Digest))
 		}
 	}
 	switch {
 	case r.AsExpected != r.Scenarios:
-		n.Look(false, "rehearsal of "+string(dayOf(r.At)), "ended as expected in %d of %d scenarios", r.AsExpected, r.Scenarios)
+		n.Look(false, "the rehearsal of "+string(dayOf(r.At)), "ended as expected in %d of %d scenarios only", r.AsExpected, r.Scenarios)
 	default:
-		n.Look(active == "" || r.Policy == active, "rehearsal of "+string(dayOf(r.At)), "ran under the policy %s; %s is in force", short(r.Policy), short(active))
+		n.Look(len(active) == 0 || slices.Contains(active, short(r.Policy)), "the rehearsal of "+string(dayOf(r.At)), "ran under the policy %s, and %s is in force", short(r.Policy), names(active))
 	}
 }
 
@@ -237,7 +251,7 @@ func nothingBeforeGate(in *Input, n *Count) {
 		l := in.Observed.Lives[id]
 		switch {
 		case l == nil || l.Registered == 0:
-			n.Look(false, "agent/"+id, "was allowed calls and is not registered")
+			n.Look(false, "agent/"+id, "was allowed calls without being registered")
 		default:
 			n.Look(a.AllowedWithoutDeployed == 0, "agent/"+id, "was allowed %d calls while it was not deployed", a.AllowedWithoutDeployed)
 		}
@@ -289,7 +303,7 @@ func stopExercised(in *Input, n *Count) {
 		}
 	}
 	if n.Population == 0 && len(in.deployed()) > 0 {
-		n.Look(false, "the kill switch", "was not exercised since %s", day(in.From))
+		n.Look(false, "the kill switch", "was not used since %s", day(in.From))
 	}
 }
 
@@ -300,7 +314,7 @@ func (in *Input) versionDocument(n *Count, what string, is func(record.Document)
 	for _, id := range in.deployed() {
 		a, known := in.agent(id)
 		if !known {
-			n.Look(false, "agent/"+id, "is deployed and stands in no register")
+			n.Look(false, "agent/"+id, "is deployed without a record in the register")
 			continue
 		}
 		found, current := false, false
@@ -325,14 +339,25 @@ func technicalCurrent(in *Input, n *Count) {
 
 func liveRecorded(in *Input, n *Count) {
 	n.Of = "deployed agents"
+	tested, complete := find(in.Observed.Tests, func(t observed.AuditTest) bool {
+		return t.Test == observed.TestCompleteness && t.Exceptions == 0 && in.during(t.At)
+	})
 	for _, id := range in.deployed() {
 		o := in.Observed.Agents[id]
-		if o != nil {
+		acted := o != nil && in.lately(o.Last)
+		switch {
+		case acted:
 			n.Saw(o.Last, o.Receipt)
+			n.Look(true, "agent/"+id, "")
+		case complete:
+			n.Saw(tested.At, tested.Receipt)
+			n.note("%s has no receipt; that it was idle follows from the test of %s.", id, dayOf(tested.At))
+			n.Look(true, "agent/"+id, "")
+		default:
+			n.Look(false, "agent/"+id, "has no receipt since %s, and no test of the log shows that it was idle", day(in.From))
 		}
-		n.Look(o != nil && o.Last >= in.From.UnixMicro(), "agent/"+id, "has no receipt since %s", day(in.From))
 	}
-	n.note("An agent without receipts was idle or works past the enforcement points; the log cannot tell.")
+	n.note("An agent that works past the enforcement points cannot be seen.")
 }
 
 func recordVerified(in *Input, n *Count) {
@@ -347,7 +372,7 @@ func receiptsRetained(in *Input, n *Count) {
 		if r.Records != "receipts" {
 			continue
 		}
-		in.look(n, "retention_rule", r.ID, r.Days > 0 && strings.TrimSpace(r.Reason) != "", "keeps them for no time or without a reason")
+		in.look(n, "retention_rule", r.ID, r.Days > 0 && strings.TrimSpace(r.Reason) != "", "sets no time for which receipts are kept, or no reason for it")
 	}
 	if in.Observed.First > 0 && n.Population > 0 {
 		n.note("The oldest entry is of %s.", time.UnixMicro(in.Observed.First).UTC().Format(time.DateOnly))

@@ -1,9 +1,11 @@
 package criteria
 
 import (
+	"fmt"
 	"slices"
 
 	"aims/internal/evidence/observed"
+	"aims/internal/register/record"
 )
 
 // controlsPolicy asks about policies and internal organisation (ISO 42001 A.2, A.3).
@@ -12,7 +14,7 @@ func controlsPolicy() []Criterion {
 		ask("A.2.2/1", "policy_version policy_approval", "document",
 			"There is an AI policy, approved in its present version, whose review is not overdue.", policyCurrent),
 		ask("A.2.2/2", "decision_receipt", "document",
-			"Every statement of the AI policy that is marked enforceable names a rule of the policy in force.", statementsEnforced),
+			"Every statement of the AI policy that is marked enforceable names a rule that decided in the period.", statementsEnforced),
 		ask("A.2.3/1", "policy_version change_record", "document",
 			"Agreement with each related policy was looked at since that policy last changed.", relatedReviewed),
 		ask("A.2.4/1", "policy_approval policy_version", "document",
@@ -37,16 +39,17 @@ func statementsEnforced(in *Input, n *Count) {
 			}
 			seen := slices.ContainsFunc(s.Rules, func(rule string) bool {
 				r := in.Observed.Rules[rule]
-				if r != nil {
+				active := r != nil && in.lately(r.Last)
+				if active {
 					n.Saw(r.Last, r.Receipt)
 				}
-				return r != nil
+				return active
 			})
 			switch {
 			case len(s.Rules) == 0:
 				in.look(n, "document", d.ID, false, "has the statement %s, which names no rule", s.ID)
 			default:
-				in.look(n, "document", d.ID, seen, "has the statement %s, whose rules (%s) decided nothing yet", s.ID, names(s.Rules))
+				in.look(n, "document", d.ID, seen, "has the statement %s, whose rules (%s) decided nothing since %s", s.ID, names(s.Rules), day(in.From))
 			}
 		}
 	}
@@ -57,26 +60,35 @@ func relatedReviewed(in *Input, n *Count) {
 	n.Of = "policies that touch the AI policy"
 	for _, d := range in.policies() {
 		for _, r := range d.Related {
+			changed := in.changedLast(r)
 			switch {
-			case r.Reviewed == "":
+			case !in.happened(r.Reviewed):
 				in.look(n, "document", d.ID, false, "was never compared with %q", r.Title)
+			case changed == "":
+				in.look(n, "document", d.ID, false, "does not say when %q changed last", r.Title)
 			default:
-				in.look(n, "document", d.ID, r.Reviewed >= r.Changed, "was last compared with %q on %s, which changed on %s", r.Title, r.Reviewed, r.Changed)
+				in.look(n, "document", d.ID, r.Reviewed >= changed, "was last compared on %s with %q, which changed on %s", r.Reviewed, r.Title, changed)
 			}
 		}
 	}
 }
 
+// changedLast is when a related policy changed last: by what is said of it, or,
+// where it is kept here, by its newest version.
+func (in *Input) changedLast(r record.Related) record.Date {
+	v, kept := in.Registers.Versions[record.Key{Kind: "document", ID: r.Document}]
+	if kept && (v.Number > 1 || r.Changed == "") {
+		return max(r.Changed, dayOf(v.At))
+	}
+	return r.Changed
+}
+
 func policyReviewed(in *Input, n *Count) {
 	n.Of = "AI policies"
 	for _, d := range in.policies() {
-		m, approved := in.approved(n, "document", d.ID)
-		reviewed := d.Reviewed
-		if approved {
-			reviewed = max(reviewed, dayOf(m.At))
-		}
+		_, approved := in.approved(n, "document", d.ID)
 		switch {
-		case reviewed == "":
+		case !approved && !in.happened(d.Reviewed):
 			in.look(n, "document", d.ID, false, "was never reviewed")
 		case d.ReviewBy == "":
 			in.look(n, "document", d.ID, false, "names no day for its next review")
@@ -107,7 +119,7 @@ func liveOwned(in *Input, n *Count) {
 		a, known := in.agent(id)
 		switch {
 		case !known:
-			n.Look(false, "agent/"+id, "is deployed and stands in no register")
+			n.Look(false, "agent/"+id, "is deployed without a record in the register")
 		case !in.here(a.Owner):
 			in.look(n, "agent", id, false, "has no owner who is with the organisation")
 		default:
@@ -120,12 +132,14 @@ func oversightApart(in *Input, n *Count) {
 	n.Of = "releases of held calls"
 	in.votes(func(a observed.Approval, v observed.Vote) {
 		n.Saw(v.At, v.Receipt)
-		operator := ""
+		rec, _ := in.agent(a.Agent)
+		operators := []string{rec.Operator}
 		if l := in.Observed.Lives[a.Agent]; l != nil {
-			operator = l.Operator
+			operators = append(operators, l.Operator)
 		}
-		n.Look(operator == "" || operator != v.By, "approval/"+a.ID, "was released by %s, who operates %s", v.By, a.Agent)
+		n.Look(!slices.Contains(operators, v.By), "approval/"+a.ID, "was released by %s, who operates %s", v.By, a.Agent)
 	})
+	n.note("Operators are those of today, by the register and by the registration of the agent.")
 }
 
 func concernsReceived(in *Input, n *Count) {
@@ -148,27 +162,27 @@ func concernsAcknowledged(in *Input, n *Count) {
 }
 
 // concernsWithin looks at the concerns of the period: whether the event came in
-// the days after the report. One whose days are not over yet is not late.
+// the days after the report. One whose days are not over yet is not looked at.
 func (in *Input) concernsWithin(n *Count, event string, days int) {
-	n.Of = "concerns of the period"
+	n.Of = fmt.Sprintf("concerns of the period that were %s or whose %d days for that are over", event, days)
+	waiting := 0
 	for _, c := range in.cases("concern") {
 		if !in.during(c.Opened) {
 			continue
 		}
-		at := in.eventOf(c, event)
+		at, last, on := c.Events[event], plus(dayOf(c.Opened), days), "concern/"+c.ID
 		n.Saw(max(c.Opened, at), c.Receipt)
-		last := plus(dayOf(c.Opened), days)
 		switch {
+		case at == 0 && c.Closed == 0 && in.today() <= last:
+			waiting++
+			n.Until(last)
 		case at == 0 && c.Closed == 0:
-			n.Look(in.today() <= last, "concern/"+c.ID, "was to be %s by %s", event, last)
+			n.Look(false, on, "was to be %s by %s and still waits", event, last)
+		case at == 0:
+			n.Look(dayOf(c.Closed) <= last, on, "was closed on %s without having been %s by %s", dayOf(c.Closed), event, last)
 		default:
-			n.Look(at == 0 || dayOf(at) <= last, "concern/"+c.ID, "was %s on %s, after %s", event, dayOf(at), last)
+			n.Look(dayOf(at) <= last, on, "was %s on %s, after %s", event, dayOf(at), last)
 		}
 	}
-}
-
-// eventOf is when an event of a case happened, whether its name in the log has
-// the kind before it or not.
-func (in *Input) eventOf(c observed.Case, event string) int64 {
-	return max(c.Events[event], c.Events[c.Kind+"."+event])
+	n.note("%d have days left. The limit of %d days is the product's own.", waiting, days)
 }

@@ -17,11 +17,11 @@ func controlsResources() []Criterion {
 		ask("A.4.4/1", "tool_inventory decision_receipt", "tool server",
 			"Every tool that was called, its server or itself, stands in the register.", toolsRegistered),
 		ask("A.4.4/2", "tool_inventory tool_drift_event", "tool server",
-			"Every tool that was called has a review that is not overdue, and is what was reviewed.", toolsReviewed),
+			"Every tool whose definition is pinned, and every tool that was called, has a review that is not overdue, and was allowed only with its pin.", toolsReviewed),
 		ask("A.4.5/1", "compute_record", "agent compute",
-			"Each agent in scope names where it runs.", computeNamed),
+			"Each agent in scope names where it runs, as a record of the register.", computeNamed),
 		ask("A.4.6/1", "people_record training_record", "role assignment person training competence",
-			"For each stage of the life cycle somebody holds a role with the competence that the role asks for.", stagesStaffed),
+			"For each stage of the life cycle a role names the competences that it takes, and somebody who has them holds it.", stagesStaffed),
 	}
 }
 
@@ -35,7 +35,7 @@ func serverOf(tool string) string {
 func (in *Input) calledTools() []string {
 	return slices.DeleteFunc(sorted(in.Observed.Tools), func(id string) bool {
 		t := in.Observed.Tools[id]
-		return t.Allowed == 0 || t.Last < in.From.UnixMicro()
+		return t.Allowed == 0 || !in.lately(t.Last)
 	})
 }
 
@@ -46,27 +46,21 @@ func declaredCoversSeen(in *Input, n *Count) {
 		n.Saw(o.Last, o.Receipt)
 		a, known := in.agent(id)
 		if !known {
-			n.Look(false, "agent/"+id, "is seen at the gateway and stands in no register")
+			n.Look(false, "agent/"+id, "was seen at the gateway without a record in the register")
 			continue
 		}
-		var extra []string
-		for _, tool := range sorted(o.Tools) {
-			declared := slices.Contains(a.Tools, tool) || len(a.Tools) == 0 && slices.Contains(a.Servers, serverOf(tool))
-			if o.Tools[tool] > 0 && !declared {
-				extra = append(extra, tool)
-			}
-		}
+		extra := slices.DeleteFunc(in.allowedTools(o), func(tool string) bool { return declares(a, tool) })
 		in.look(n, "agent", id, len(extra) == 0, "uses %s, which its record does not declare", names(extra))
 	}
 	n.note("Models, data and machines that are used past the gateway are not seen.")
 }
 
 func readsDeclared(in *Input, n *Count) {
-	n.Of = "pairs of an agent and a server that it used in the period"
+	n.Of = "pairs of an agent and a server whose tools it was allowed in the period"
 	for _, id := range in.seen() {
 		o := in.Observed.Agents[id]
 		a, _ := in.agent(id)
-		for _, server := range sorted(o.Servers) {
+		for _, server := range servers(in.allowedTools(o)) {
 			declared := slices.ContainsFunc(a.DataSources, func(source string) bool {
 				d, ok := get(in.Registers.Registers.DataSources, source)
 				return ok && slices.Contains(d.Servers, server)
@@ -85,19 +79,24 @@ func toolsRegistered(in *Input, n *Count) {
 		n.Saw(t.Last, t.Receipt)
 		_, tool := get(in.Registers.Registers.Tools, id)
 		_, server := get(in.Registers.Registers.Servers, serverOf(id))
-		n.Look(tool || server, "tool/"+id, "stands in no register, nor does its server")
+		n.Look(tool || server, "tool/"+id, "was called and stands in no register, nor does its server")
 	}
 }
 
 func toolsReviewed(in *Input, n *Count) {
-	n.Of = "tools called in the period"
-	for _, id := range in.calledTools() {
+	n.Of = "tools that are pinned or were called in the period"
+	inUse := append(in.pinnedTools(n), in.calledTools()...)
+	slices.Sort(inUse)
+	for _, id := range slices.Compact(inUse) {
 		by, reviewed := in.reviewOf(id)
-		n.Saw(in.Observed.Tools[id].Last, in.Observed.Tools[id].Receipt)
+		t := in.Observed.Tools[id]
+		if t != nil {
+			n.Saw(t.Last, t.Receipt)
+		}
 		switch {
-		case in.Observed.Tools[id].Unpinned > 0:
-			n.Look(false, "tool/"+id, "was called without a pin of its definition")
-		case reviewed == "":
+		case t != nil && in.lately(t.UnpinnedLast):
+			n.Look(false, "tool/"+id, "was allowed on %s without a pin of its definition", dayOf(t.UnpinnedLast))
+		case !in.happened(reviewed):
 			n.Look(false, "tool/"+id, "was never reviewed, nor was its server")
 		case by != "" && by < in.today():
 			n.Past("tool/"+id, "was to be reviewed by %s", by)
@@ -106,6 +105,29 @@ func toolsReviewed(in *Input, n *Count) {
 			n.Until(by)
 		}
 	}
+}
+
+// pinnedTools are the tools whose definition is pinned and may be called: not
+// taken away, and not in quarantine.
+func (in *Input) pinnedTools(n *Count) []string {
+	pinned := map[string]bool{}
+	for _, p := range in.Observed.Pins {
+		pinned[p.Tool] = !changed(p) && p.Event != "removed" && p.Event != "forgotten"
+		if pinned[p.Tool] {
+			n.Saw(p.At, p.Receipt)
+		}
+	}
+	return slices.DeleteFunc(sorted(pinned), func(tool string) bool { return tool == "" || !pinned[tool] })
+}
+
+// servers are those of some tools, sorted.
+func servers(tools []string) []string {
+	var list []string
+	for _, tool := range tools {
+		list = append(list, serverOf(tool))
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // reviewOf is when a tool, or else its server, was reviewed and is to be again.
@@ -120,7 +142,16 @@ func (in *Input) reviewOf(tool string) (by, reviewed record.Date) {
 func computeNamed(in *Input, n *Count) {
 	n.Of = "agents in scope"
 	for _, a := range in.inScope() {
-		in.look(n, "agent", a.ID, len(a.Compute) > 0, "does not say where it runs")
+		missing := slices.IndexFunc(a.Compute, func(id string) bool {
+			_, known := get(in.Registers.Registers.Compute, id)
+			return !known
+		})
+		switch {
+		case len(a.Compute) == 0:
+			in.look(n, "agent", a.ID, false, "does not say where it runs")
+		default:
+			in.look(n, "agent", a.ID, missing < 0, "runs on %s, which is not in the register", a.Compute[max(missing, 0)])
+		}
 	}
 	n.note("What machines of providers do is not seen.")
 }
@@ -136,7 +167,7 @@ func stagesStaffed(in *Input, n *Count) {
 		return
 	}
 	for _, stage := range stages() {
-		staffed, able := false, false
+		staffed, named, able := false, false, false
 		for _, r := range in.Registers.Registers.Roles {
 			if !slices.Contains(r.Stages, stage) {
 				continue
@@ -144,12 +175,15 @@ func stagesStaffed(in *Input, n *Count) {
 			in.saw(n, "role", r.ID)
 			for _, p := range in.holders(r.ID, in.today()) {
 				staffed = true
-				able = able || in.lacks(p, r, in.today()) == ""
+				named = named || len(r.Competences) > 0
+				able = able || len(r.Competences) > 0 && in.lacks(p, r, in.today()) == ""
 			}
 		}
 		switch {
 		case !staffed:
 			n.Look(false, "stage "+stage, "is nobody's: no role that somebody holds names it")
+		case !named:
+			n.Look(false, "stage "+stage, "has no role that says which competences it takes")
 		default:
 			n.Look(able, "stage "+stage, "has nobody with the competences that their role asks for")
 		}

@@ -130,6 +130,9 @@ func (c Criterion) run(in *Input) (Result, *Count) {
 			r.FreshUntil = string(end)
 		}
 	}
+	if r.Outcome != Met {
+		r.Remedy = c.Remedy
+	}
 	if n.Lost != "" {
 		r.Note = strings.TrimSpace(n.Lost + " " + n.Note)
 	}

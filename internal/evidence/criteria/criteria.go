@@ -43,7 +43,9 @@ type Criterion struct {
 	Joins bool
 	// Fresh is how long its evidence counts; 0 when age does not matter.
 	Fresh time.Duration
-	Check func(*Input, *Count)
+	// Remedy says what to do where it is not met.
+	Remedy string
+	Check  func(*Input, *Count)
 }
 
 // Outcome is how a criterion ended.
@@ -73,6 +75,8 @@ type Result struct {
 	Receipts    []string    `json:"receipts"`
 	Note        string      `json:"note,omitempty"`
 	Sources     []string    `json:"sources"`
+	// Remedy says what to do; empty where there is nothing to do, or nobody said.
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // State is what is shown of a requirement.

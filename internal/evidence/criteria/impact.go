@@ -97,18 +97,13 @@ func (in *Input) beyond(n *Count, a record.Agent, x record.ImpactAssessment) []s
 		return out
 	}
 	n.Saw(o.Last, o.Receipt)
-	for _, tool := range sorted(o.Tools) {
-		// The counts have no dates: a tool that nobody called in the period is history.
-		if t := in.Observed.Tools[tool]; t != nil && t.Last < in.From.UnixMicro() {
-			continue
-		}
-		server, _, _ := strings.Cut(tool, "___")
-		if !slices.Contains(x.Tools, tool) && (len(x.Tools) > 0 || !slices.Contains(x.Servers, server)) {
+	for _, tool := range in.allowedTools(o) {
+		if !slices.Contains(x.Tools, tool) && (len(x.Tools) > 0 || !slices.Contains(x.Servers, serverOf(tool))) {
 			out = append(out, "tool "+tool)
 		}
 	}
-	for _, purpose := range sorted(o.Purposes) {
-		if purpose != "" && !slices.Contains(x.Purposes, purpose) && !slices.Contains(a.Purposes, purpose) {
+	for _, purpose := range sorted(o.PurposeLast) {
+		if purpose != "" && in.lately(o.PurposeLast[purpose]) && !slices.Contains(x.Purposes, purpose) && !slices.Contains(a.Purposes, purpose) {
 			out = append(out, "purpose "+purpose)
 		}
 	}

@@ -28,6 +28,23 @@ func (in *Input) seen() []string {
 	return list
 }
 
+// lately says whether something that happened last at a time happened in the
+// period.
+func (in *Input) lately(last int64) bool { return last > 0 && last >= in.From.UnixMicro() }
+
+// allowedTools are the tools that an agent was allowed in the period, sorted.
+func (in *Input) allowedTools(o *observed.Agent) []string {
+	return slices.DeleteFunc(sorted(o.ToolLast), func(tool string) bool { return !in.lately(o.ToolLast[tool]) })
+}
+
+// declares says whether the record of an agent names a tool, or else its server.
+func declares(a record.Agent, tool string) bool {
+	if len(a.Tools) > 0 {
+		return slices.Contains(a.Tools, tool)
+	}
+	return slices.Contains(a.Servers, serverOf(tool))
+}
+
 // live says whether an agent is deployed.
 func (in *Input) live(agent string) bool {
 	l := in.Observed.Lives[agent]
@@ -122,11 +139,7 @@ func (in *Input) uses(a record.Agent, tool string) bool {
 	if o := in.Observed.Agents[a.ID]; o != nil && o.Tools[tool] > 0 {
 		return true
 	}
-	if len(a.Tools) > 0 {
-		return slices.Contains(a.Tools, tool)
-	}
-	server, _, _ := strings.Cut(tool, "___")
-	return slices.Contains(a.Servers, server)
+	return declares(a, tool)
 }
 
 // force is a policy in force in an environment, from and until (0: still).
@@ -166,7 +179,7 @@ func (in *Input) policyApproved(a observed.Activation) (at int64, fault string) 
 		}
 		return p.Approved, ""
 	}
-	return 0, "was put in force without an approval"
+	return 0, "was put in force without an approval of somebody other than its author"
 }
 
 // short is a digest that a reader can still tell from others.

@@ -5,9 +5,18 @@ import (
 	"strings"
 )
 
-// reason is the sentence on which somebody acts where a result is not met; ""
-// where it is.
+// reason is what stands in the way of a result and what to do about it; "" where
+// it is met.
 func (r Result) reason() string {
+	why := r.why()
+	if why == "" || r.Remedy == "" {
+		return why
+	}
+	return why + " To do: " + r.Remedy
+}
+
+// why is the sentence that says what stands in the way of a result.
+func (r Result) why() string {
 	switch r.Outcome {
 	case Met:
 		return ""
@@ -66,10 +75,16 @@ func agree(text string, of int) string {
 		return text
 	}
 	verb, rest, _ := strings.Cut(text, " ")
-	for _, v := range [][2]string{{"has", "have"}, {"is", "are"}, {"was", "were"}, {"does", "do"}, {"holds", "hold"}, {"owns", "own"}} {
-		if verb == v[0] {
-			return v[1] + " " + rest
-		}
+	switch {
+	case plurals[verb] != "":
+		verb = plurals[verb]
+	case strings.HasSuffix(verb, "ies"): // supplies
+		verb = strings.TrimSuffix(verb, "ies") + "y"
+	default: // names, says, uses; what is past has no s
+		verb = strings.TrimSuffix(verb, "s")
 	}
-	return text
+	return verb + " " + rest
 }
+
+// plurals are the verbs that take more than a letter away.
+var plurals = map[string]string{"has": "have", "is": "are", "was": "were", "does": "do"}

@@ -14,7 +14,12 @@ import (
 
 // All are the criteria in the order of the standard, clauses first.
 func All() []Criterion {
-	return slices.Concat(clause4(), clause5(), clause6(), clause7(), clause8(), clause9(), clause10(), controls())
+	all := slices.Concat(clause4(), clause5(), clause6(), clause7(), clause8(), clause9(), clause10(), controls())
+	todo := remedies()
+	for i := range all {
+		all[i].Remedy = todo[all[i].ID]
+	}
+	return all
 }
 
 // Evaluate says of each of the 70 requirements, in the order of the standard,
@@ -89,14 +94,14 @@ func (in *Input) leftOut(r iso42001.Requirement, s *Status) bool {
 	}
 	m, ok := in.approval("applicability", r.ID)
 	if !ok {
-		s.Reasons = append(s.Reasons, "The decision to leave it out has no approval, so it is looked at like the others.")
+		s.Reasons = append(s.Reasons, fmt.Sprintf("The decision to leave it out has no approval, so it is looked at like the others. To do: Have somebody other than its author approve it: `aims approve applicability %s`.", r.ID))
 		return false
 	}
 	s.State = NotApplicable
 	s.Since = time.UnixMicro(m.At).UTC().Format(time.RFC3339)
 	s.Reasons = append(s.Reasons, fmt.Sprintf("Left out of the statement of applicability, approved by %s on %s: %s", m.By, dayOf(m.At), a.Justification))
 	if strings.TrimSpace(a.Justification) == "" {
-		s.Reasons[len(s.Reasons)-1] = "Left out of the statement of applicability without a reason; the approval alone is no justification."
+		s.Reasons[len(s.Reasons)-1] = "Left out of the statement of applicability without a reason; the approval alone is no justification. To do: Enter the justification, and have it approved again."
 		s.State = Exceptions
 	}
 	return true
@@ -115,7 +120,7 @@ func (in *Input) state(s *Status, ceiling iso42001.Mode, attested, counts bool) 
 	switch {
 	case count[NotMet] > 0 && counts:
 		m := s.Attestation
-		s.Reasons = slices.Insert(s.Reasons, 0, fmt.Sprintf("%s attested on %s that it is met, and the records show exceptions: this contradiction is a finding.", m.By, dayOf(m.At)))
+		s.Reasons = slices.Insert(s.Reasons, 0, fmt.Sprintf("%s attested on %s that it is met, and the records show exceptions: this contradiction is a finding. To do: Mend what the records show, or withdraw the attestation: `aims withdraw`.", m.By, dayOf(m.At)))
 		return Contradiction
 	case count[NotMet] > 0:
 		return Exceptions
@@ -134,10 +139,10 @@ func (in *Input) state(s *Status, ceiling iso42001.Mode, attested, counts bool) 
 	case ceiling == iso42001.Automatic || counts:
 		return Shown
 	case attested:
-		s.Reasons = append(s.Reasons, fmt.Sprintf("The attestation of %s of %s ended on %s.", s.Attestation.By, dayOf(s.Attestation.At), s.Attestation.Until))
+		s.Reasons = append(s.Reasons, fmt.Sprintf("The attestation of %s of %s ended on %s. To do: Look again, and attest it anew: `aims attest %s`.", s.Attestation.By, dayOf(s.Attestation.At), s.Attestation.Until, s.ID))
 		return Stale
 	}
-	s.Reasons = append(s.Reasons, "The records show it; a person has yet to attest what they cannot show: "+s.NotShown)
+	s.Reasons = append(s.Reasons, fmt.Sprintf("The records show it; a person has yet to attest what they cannot show: %s To do: Look at that, and state it: `aims attest %s`.", s.NotShown, s.ID))
 	return Evidence
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -101,11 +100,11 @@ func (w *world) status(t testing.TB, requirement string) Status {
 // result picks the result of one criterion.
 func (w *world) result(t testing.TB, criterion string) Result {
 	t.Helper()
-	requirement, _, _ := strings.Cut(criterion, "/")
-	r, ok := find(w.status(t, requirement).Results, func(r Result) bool { return r.Criterion == criterion })
+	c, ok := find(All(), func(c Criterion) bool { return c.ID == criterion })
 	if !ok {
-		t.Fatalf("no result of %s", criterion)
+		t.Fatalf("no criterion %s", criterion)
 	}
+	r, _ := w.input().prepare().run(c)
 	return r
 }
 
@@ -259,7 +258,9 @@ func (w *world) log() {
 	o.Lives = map[string]*observed.Life{}
 	for agent, purpose := range map[string]string{"support": "support", "billing": "refunds"} {
 		o.Agents[agent] = &observed.Agent{First: at("2026-02-01"), Last: at("2026-11-22"), Allowed: 225, Receipt: "rcp-" + agent,
-			Tools: map[string]uint64{"crm___reply": 200}, Purposes: map[string]uint64{purpose: 250}, Servers: map[string]uint64{"crm": 250}}
+			Tools: map[string]uint64{"crm___reply": 200}, Purposes: map[string]uint64{purpose: 250}, Servers: map[string]uint64{"crm": 250},
+			ToolLast: map[string]int64{"crm___reply": at("2026-11-22")}, PurposeLast: map[string]int64{purpose: at("2026-11-22")},
+			PurposeAllowed: map[string]int64{purpose: at("2026-11-22")}}
 		o.Lives[agent] = &observed.Life{Stage: "deployed", Registered: at("2026-02-01"), Changed: at("2026-09-20"), Receipt: "rcp-life-" + agent}
 	}
 	o.Tools = map[string]*observed.Tool{"crm___reply": {First: at("2026-02-01"), Last: at("2026-11-22"), Allowed: 450, Receipt: "rcp-reply"}}
@@ -271,8 +272,8 @@ func (w *world) log() {
 		{Digest: "sha256:set1", By: "olga", Receipt: "rcp-a1", At: at("2026-01-31")},
 		{Digest: "sha256:set2", By: "olga", Receipt: "rcp-a2", At: at("2026-09-05 09:00")},
 	}
-	o.Rules = map[string]*observed.Rule{"hold-refund": {Decisions: 50, Held: 50, Last: at("2026-11-22"), Receipt: "rcp-hold", Controls: map[string]uint64{"A.9.2": 50}},
-		"permit-support": {Decisions: 450, Last: at("2026-11-22"), Receipt: "rcp-permit"}}
+	o.Rules = map[string]*observed.Rule{"hold-refund": {Decisions: 50, Held: 50, Last: at("2026-11-22"), Called: at("2026-11-22"), HeldLast: at("2026-11-22"), Receipt: "rcp-hold", Controls: map[string]uint64{"A.9.2": 50}},
+		"permit-support": {Decisions: 450, Last: at("2026-11-22"), Called: at("2026-11-22"), Receipt: "rcp-permit"}}
 	o.Pins = []observed.PinChange{
 		{Tool: "crm___reply", Event: "pinned", Pin: "sha256:p1", At: at("2026-02-01"), Receipt: "rcp-p1"},
 		{Tool: "crm___reply", Event: "quarantined", Quarantined: true, Pin: "sha256:p2", At: at("2026-09-08"), Receipt: "rcp-p2"},

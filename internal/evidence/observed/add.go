@@ -49,7 +49,7 @@ func (f *Facts) addSeen(p *Part) {
 	for id, seen := range p.agents {
 		to := f.Agents[id]
 		if to == nil {
-			to = &Agent{First: seen.First, FirstReceipt: seen.FirstReceipt, Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}}
+			to = &Agent{First: seen.First, FirstReceipt: seen.FirstReceipt, Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}, PurposeAllowed: map[string]int64{}}
 			f.Agents[id] = to
 		}
 		to.Last, to.Receipt = seen.Last, string(seen.receipt)
@@ -60,6 +60,7 @@ func (f *Facts) addSeen(p *Part) {
 		sum(to.Servers, seen.Servers)
 		maps.Copy(to.ToolLast, seen.ToolLast) // the part is newer than the facts
 		maps.Copy(to.PurposeLast, seen.PurposeLast)
+		maps.Copy(to.PurposeAllowed, seen.PurposeAllowed)
 	}
 	for id, seen := range p.tools {
 		to := f.Tools[id]
@@ -69,7 +70,7 @@ func (f *Facts) addSeen(p *Part) {
 		}
 		to.Last, to.Receipt = seen.Last, string(seen.receipt)
 		to.Allowed, to.Denied, to.Held = to.Allowed+seen.Allowed, to.Denied+seen.Denied, to.Held+seen.Held
-		to.Unpinned += seen.Unpinned
+		to.Unpinned, to.UnpinnedLast = to.Unpinned+seen.Unpinned, max(to.UnpinnedLast, seen.UnpinnedLast)
 		sum(to.Pins, seen.Pins)
 	}
 	for digest, seen := range p.policies {
@@ -84,6 +85,7 @@ func (f *Facts) addSeen(p *Part) {
 			f.Rules[id] = to
 		}
 		to.Last, to.Receipt = seen.Last, string(seen.receipt)
+		to.Called, to.HeldLast = max(to.Called, seen.Called), max(to.HeldLast, seen.HeldLast)
 		to.Decisions, to.Held, to.Faults = to.Decisions+seen.Decisions, to.Held+seen.Held, to.Faults+seen.Faults
 		sum(to.Controls, seen.Controls)
 		sum(to.Threats, seen.Threats)

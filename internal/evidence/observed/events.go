@@ -48,6 +48,8 @@ var named = map[string]func(*Facts, happening){
 	"key.created":         (*Facts).keyCreated,
 	"review.frozen":       func(f *Facts, h happening) { f.Frozen[h.event.Object.ID] = h.plain() },
 	"audit.tested":        (*Facts).audited,
+	"audit.sampled":       (*Facts).sampled,
+	"audit.judged":        (*Facts).judged,
 }
 
 // applies is what an event of a name does to the facts; nil when it leaves
@@ -323,4 +325,30 @@ func (f *Facts) audited(h happening) {
 	f.Tests = append(f.Tests, AuditTest{
 		Audit: h.event.Object.ID, Test: d.Test, By: h.by(), Receipt: h.event.ID, Population: d.Population, Exceptions: d.Exceptions, At: h.at,
 	})
+}
+
+func (f *Facts) sampled(h happening) {
+	var d struct {
+		Sample string `json:"sample"`
+		Query  struct {
+			Kind string `json:"kind"`
+		} `json:"query"`
+		Items int `json:"items"`
+	}
+	h.detail(&d)
+	f.Samples = append(f.Samples, Sample{
+		Audit: h.event.Object.ID, ID: d.Sample, Kind: d.Query.Kind, Receipt: h.event.ID, Items: d.Items, Judged: map[string]bool{}, At: h.at,
+	})
+}
+
+func (f *Facts) judged(h happening) {
+	var d struct {
+		Sample   string `json:"sample"`
+		Item     string `json:"item"`
+		Conforms bool   `json:"conforms"`
+	}
+	h.detail(&d)
+	if i := slices.IndexFunc(f.Samples, func(s Sample) bool { return s.ID == d.Sample }); i >= 0 && d.Item != "" {
+		f.Samples[i].Judged[d.Item] = d.Conforms
+	}
 }

@@ -50,9 +50,10 @@ type Facts struct {
 	// them, by id.
 	Cases map[string]*Case
 	// Frozen are the inputs of management reviews, by the review's id; Tests
-	// the runs of internal audit tests.
-	Frozen map[string]*Event
-	Tests  []AuditTest
+	// the runs of internal audit tests, Samples what audits drew for people.
+	Frozen  map[string]*Event
+	Tests   []AuditTest
+	Samples []Sample
 }
 
 // Day is one day's counts. What people did through the management API counts as
@@ -90,6 +91,7 @@ type Agent struct {
 	Purposes               map[string]uint64 // declared purpose → decisions; "" for none
 	ToolLast               map[string]int64  // server___tool → time of the newest allowed call
 	PurposeLast            map[string]int64  // declared purpose → time of the newest decision
+	PurposeAllowed         map[string]int64  // declared purpose → time of the newest allowed call
 	Servers                map[string]uint64
 	AllowedWithoutDeployed uint64 // allowed while its stage was known and not deployed
 }
@@ -99,6 +101,7 @@ type Tool struct {
 	First, Last           int64
 	Allowed, Denied, Held uint64
 	Unpinned              uint64 // allowed without a pin in the receipt
+	UnpinnedLast          int64  // time of the newest of these
 	Pins                  map[string]uint64
 	Receipt               string
 }
@@ -122,7 +125,12 @@ type Rule struct {
 	Held      uint64
 	Faults    uint64 // decisions in which it could not be evaluated
 	Last      int64
-	Receipt   string
+	// Called is the time of the newest decision about anything but the management
+	// of the installation; 0 for a rule that decided on that alone.
+	Called int64
+	// HeldLast is that of the newest decision that it held.
+	HeldLast int64
+	Receipt  string
 	// Controls and Threats are those that its reasons named.
 	Controls, Threats map[string]uint64
 }
@@ -271,6 +279,18 @@ type AuditTest struct {
 	Audit, Test, By, Receipt string
 	Population, Exceptions   uint64
 	At                       int64
+}
+
+// OfDecisions is the kind of a sample of what agents asked for.
+const OfDecisions = "decisions"
+
+// Sample is a sample that an internal audit drew, for people to look at.
+type Sample struct {
+	Audit, ID, Kind, Receipt string
+	Items                    int
+	// Judged says of each item that somebody looked at whether it conforms.
+	Judged map[string]bool
+	At     int64
 }
 
 // Event is one receipt of an event.

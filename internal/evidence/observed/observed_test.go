@@ -335,3 +335,55 @@ func TestSelfCheckIsNoTraffic(t *testing.T) {
 		t.Errorf("an agent hides behind the self-check: %+v", f)
 	}
 }
+
+// When a rule decided on agents and when it held a call, which purposes were
+// allowed, and when a call went without a pin: all are known by their newest time.
+func TestNewestTimes(t *testing.T) {
+	w := newWritten(t)
+	decide := func(channel, purpose, pin string, v authz.Verdict) int64 {
+		at := w.at.UnixMicro()
+		w.decide(receipt.Decision{
+			Actor: &receipt.Party{Type: "agent", ID: "billing"}, Channel: channel, Action: "desk___pay", Purpose: purpose, Pin: pin,
+			Resource: &receipt.Object{Type: "McpServer", ID: "desk"}, Verdict: v, Policy: policyDigest, Reasons: []authz.Reason{{Policy: "rule", Effect: "permit"}},
+		})
+		return at
+	}
+	unpinned := decide("mcp", "refunds", "", authz.Allow)
+	held := decide("hook", "refunds", policyDigest, authz.Hold)
+	allowed := decide("authzen", "refunds", policyDigest, authz.Allow)
+	called := decide("mcp", "marketing", policyDigest, authz.Deny)
+	last := decide("management", "", "", authz.Allow)
+	for cut := range w.ends {
+		f := w.facts(cut)
+		if r := f.Rules["rule"]; r.HeldLast != held || r.Called != called || r.Last != last {
+			t.Errorf("cut at %d: the rule: %+v", cut, r)
+		}
+		if tool := f.Tools["desk___pay"]; tool.UnpinnedLast != unpinned || tool.Unpinned != 1 {
+			t.Errorf("cut at %d: the tool: %+v", cut, tool)
+		}
+		if a := f.Agents["billing"]; a.PurposeAllowed["refunds"] != allowed || len(a.PurposeAllowed) != 1 || a.PurposeLast["marketing"] != called {
+			t.Errorf("cut at %d: the agent: %+v", cut, a)
+		}
+	}
+}
+
+// The newest answer on an item of a sample counts; one of no sample is nothing.
+func TestSamplesOfAudits(t *testing.T) {
+	w := newWritten(t)
+	audit := receipt.Object{Type: "audit", ID: "ia-1"}
+	w.event(anna, "audit.sampled", audit, map[string]any{"sample": "smp_1", "query": map[string]any{"kind": "decisions"}, "items": 2})
+	for _, item := range []struct {
+		sample, id string
+		conforms   bool
+	}{{"smp_1", "rcp_a", false}, {"smp_1", "rcp_a", true}, {"smp_1", "rcp_b", false}, {"smp_2", "rcp_c", true}} {
+		w.event(anna, "audit.judged", audit, map[string]any{"sample": item.sample, "item": item.id, "conforms": item.conforms})
+	}
+	want := []Sample{{Audit: "ia-1", ID: "smp_1", Kind: OfDecisions, Items: 2, Judged: map[string]bool{"rcp_a": true, "rcp_b": false}}}
+	got := w.facts(2).Samples
+	for i := range got {
+		got[i].Receipt, got[i].At = "", 0
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the samples (-want +got):\n%s", diff)
+	}
+}

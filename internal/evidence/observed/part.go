@@ -253,7 +253,7 @@ func count(d *decision, allowed, denied, held *uint64) {
 func (p *Part) agent(at int64, d *decision) *agentSeen {
 	a := p.agents[string(d.actorID)]
 	if a == nil {
-		a = &agentSeen{Agent: Agent{First: at, FirstReceipt: string(d.id), Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}}}
+		a = &agentSeen{Agent: Agent{First: at, FirstReceipt: string(d.id), Tools: map[string]uint64{}, Purposes: map[string]uint64{}, Servers: map[string]uint64{}, ToolLast: map[string]int64{}, PurposeLast: map[string]int64{}, PurposeAllowed: map[string]int64{}}}
 		p.agents[string(d.actorID)] = a
 	}
 	return a
@@ -278,6 +278,7 @@ func (p *Part) foldAgent(at int64, d *decision) {
 	}
 	if authz.Verdict(d.verdict) == authz.Allow {
 		c.allowed++
+		a.PurposeAllowed[string(d.purpose)] = at
 		if isTool(d.action) {
 			a.Tools[string(d.action)]++
 			a.ToolLast[string(d.action)] = at
@@ -315,6 +316,7 @@ func (p *Part) foldTool(at int64, d *decision) {
 		t.Pins[string(d.pin)]++
 	case authz.Verdict(d.verdict) == authz.Allow:
 		t.Unpinned++
+		t.UnpinnedLast = at
 	}
 }
 
@@ -333,6 +335,7 @@ func (p *Part) foldRules(at int64, d *decision) {
 		r.Decisions++
 		if authz.Verdict(d.verdict) == authz.Hold {
 			r.Held++
+			r.HeldLast = at
 		}
 		for _, c := range why.controls {
 			r.Controls[string(c)]++
@@ -353,5 +356,8 @@ func (p *Part) rule(id []byte, at int64, d *decision) *ruleSeen {
 		p.rules[string(id)] = r
 	}
 	r.Last, r.receipt = at, d.id
+	if string(d.channel) != "management" {
+		r.Called = at
+	}
 	return r
 }

@@ -114,7 +114,15 @@ func (c *checker) reference(to, id string) string {
 	if c.known[Key{to, id}] {
 		return ""
 	}
-	return fmt.Sprintf("there is no %s %.100q%s; expected the id of a %s", to, id, strict.Suggest(id, c.ids[to]), to)
+	return fmt.Sprintf("there is no %s %.100q%s; expected the id of %s", to, id, strict.Suggest(id, c.ids[to]), withArticle(to))
+}
+
+// withArticle is the name of a kind as it stands in a sentence: an agent.
+func withArticle(kind string) string {
+	if strings.ContainsAny(kind[:1], "aeiou") {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 // requirementProblem says what is wrong with an id of the standard; to is
