@@ -129,7 +129,7 @@ func printNext(w io.Writer, steps []evidence.Step) {
 		fmt.Fprintf(w, "%2d. %s: %s\n", s.Number, s.Name, s.Do)
 		fmt.Fprintf(w, "    who: %s\n    for: %s\n", who, strings.Join(s.Open, ", "))
 		if s.Next != nil {
-			fmt.Fprintf(w, "    now: %s %s; all of it: aims status %s\n", printable(s.Next.On), printable(s.Next.Text), s.Next.Requirement)
+			fmt.Fprintf(w, "    now: %s %s. %s\n         all of it: aims status %s\n", printable(s.Next.On), printable(s.Next.Text), s.Next.Remedy, s.Next.Requirement)
 		}
 		if len(s.Unblocks) > 0 {
 			fmt.Fprintf(w, "    then: %s\n", strings.Join(s.Unblocks, ", "))

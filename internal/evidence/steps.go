@@ -29,12 +29,13 @@ type Next struct {
 	Requirement string `json:"requirement"`
 	On          string `json:"on"` // such as kind/id
 	Text        string `json:"text"`
+	Remedy      string `json:"remedy,omitempty"` // what to do about it
 }
 
 func nextOf(s criteria.Status) *Next {
 	for _, r := range s.Results {
 		for _, x := range r.Exceptions {
-			return &Next{s.ID, x.On, x.Text}
+			return &Next{s.ID, x.On, x.Text, r.Remedy}
 		}
 	}
 	return nil

@@ -63,7 +63,7 @@ func (in *Input) communicated(n *Count, what string, topics ...string) {
 	for _, c := range in.Registers.Registers.Communications {
 		if slices.Contains(topics, c.Topic) {
 			in.saw(n, "communication", c.ID)
-			found = true
+			found = found || in.unfilled("communication", c.ID) == ""
 		}
 	}
 	if len(in.Registers.Registers.Communications) > 0 {

@@ -8,7 +8,7 @@ import (
 
 // form is the first line of kept facts. It changes with what is folded, so that
 // facts of another version are folded anew instead of being misread.
-const form = "aims-observed/4\n"
+const form = "aims-observed/5\n"
 
 // ErrForm says that kept facts are of another version.
 var ErrForm = errors.New("observed: the facts were kept by another version")
