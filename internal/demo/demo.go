@@ -251,13 +251,14 @@ func (d *demonstration) farewell(good bool) {
 		{"log", d.app.URL() + "/log/checkpoint"},
 		{"export", d.path("export")},
 		{"registers", d.path("registers") + "        key of their manager in " + d.path("mara.key")},
+		{"audit", "key of the internal auditor in " + d.path("nadia.key")},
 		{"audit pack", d.path("audit-pack.zip")},
 	}
 	for _, l := range lines {
 		d.note("%-16s%s", l[0], l[1])
 	}
 	d.printf("\n%sexport AIMS_URL=%s AIMS_KEY_FILE=%s\n", indent, d.app.URL(), d.path("admin.key"))
-	for _, c := range []string{"receipts list", "receipts show --payloads <receipt>", "tools list", "tools approve payments transfer_funds", "policy schema", "verify", "gap", "status A.9.2", "soa", "agents gate bookkeeper"} {
+	for _, c := range []string{"receipts list", "receipts show --payloads <receipt>", "tools list", "tools approve payments transfer_funds", "policy schema", "verify", "gap", "status A.9.2", "soa", "agents gate bookkeeper", "audit show suppliers-and-data", "nonconformity list"} {
 		d.note("%s %s", d.Invoke, c)
 	}
 	d.note("%s --key %s %s", verifier(d.Invoke), d.path(filepath.Join("data", app.VerifierKeyFile)), d.path("export"))

@@ -15,8 +15,11 @@ import (
 	"aims/examples"
 	"aims/internal/aims"
 	"aims/internal/api"
+	"aims/internal/corrective"
 	"aims/internal/evidence"
+	"aims/internal/evidence/audit"
 	"aims/internal/evidence/criteria"
+	tests "aims/internal/evidence/observed"
 	"aims/internal/evidence/pack"
 	"aims/internal/evidence/soa"
 	"aims/internal/register/record"
@@ -61,8 +64,68 @@ func (d *demonstration) system(ctx context.Context, manage *api.Client) (bool, e
 	if err := manage.Do(ctx, http.MethodGet, "/api/v1/status", nil, &status); err != nil {
 		return false, err
 	}
+	audited, err := d.audit(ctx, manage)
+	if err != nil {
+		return false, err
+	}
 	packed, err := d.pack(ctx, manager, status.Verifier)
-	return own && approved > 0 && shown && packed, err
+	return own && approved > 0 && shown && audited && packed, err
+}
+
+// audit lets the internal auditor test everything that was recorded, and raise
+// what she found: a tool that changed and that nobody has looked at.
+func (d *demonstration) audit(ctx context.Context, manage *api.Client) (bool, error) {
+	const path = "/api/v1/audits/suppliers-and-data"
+	auditor, err := d.person(ctx, manage, "nadia", "auditor")
+	if err != nil {
+		return false, err
+	}
+	results, err := tested(ctx, auditor, path+"/run")
+	if err != nil {
+		return false, err
+	}
+	good := false
+	for _, r := range results {
+		if r.Test == tests.TestDecisions {
+			good = r.State == receipt.Passed && r.Exceptions == 0
+			d.check(good, "Nadia Keller, who owns nothing that she audits, made all %d decisions again from their recorded policies and facts: %d came out otherwise", r.Population, r.Exceptions)
+		}
+		if r.State == receipt.Broken {
+			return false, fmt.Errorf("the audit's test %s found %v", r.Test, r.First)
+		}
+	}
+	var found audit.Finding
+	err = auditor.Do(ctx, http.MethodPost, path+"/findings", audit.NewFinding{
+		Requirement: "8.1", Grade: corrective.Minor, Responsible: "jonas",
+		Statement: "The definition of payments___transfer_funds changed. It is refused since then, and nobody has decided about it.",
+	}, &found)
+	if err != nil {
+		return false, err
+	}
+	d.check(true, "she raised a finding, to be corrected by Jonas: the tool that changed waits for a decision (%s)", found.Nonconformity)
+	return good, nil
+}
+
+// tested are the results of a run of an audit's tests.
+func tested(ctx context.Context, auditor *api.Client, path string) ([]audit.Result, error) {
+	body, err := auditor.Open(ctx, http.MethodPost, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close() // read only
+	lines := json.NewDecoder(body)
+	for {
+		var line api.AuditLine
+		if err := lines.Decode(&line); err != nil {
+			return nil, fmt.Errorf("the audit's tests broke off: %w", err)
+		}
+		switch {
+		case line.Problem != nil:
+			return nil, fmt.Errorf("the audit's tests: %s", line.Problem.Detail)
+		case line.Results != nil:
+			return line.Results, nil
+		}
+	}
 }
 
 // person makes the key of a person of the example and keeps it in a file.
