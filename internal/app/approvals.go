@@ -21,9 +21,14 @@ const announceInterval = time.Second
 func (a *App) openApprovals() {
 	a.openNotifier()
 	a.approvals = approval.New(a.db, a.ledger, approval.Options{
-		Expiry: time.Duration(a.cfg.Approvals.Expiry), MaxOpen: int(a.cfg.Approvals.MaxOpenPerAgent), Policy: a.policyInForce, Now: a.now, Log: a.log,
+		Expiry: time.Duration(a.cfg.Approvals.Expiry), MaxOpen: int(a.cfg.Approvals.MaxOpenPerAgent), Policy: a.policyInForce, Holds: a.stillHolds, Now: a.now, Log: a.log,
 	})
 	a.held = hold.New(a.approvals, hold.Options{})
+}
+
+// stillHolds says whether a person who voted in a role could do so again.
+func (a *App) stillHolds(person, role string) bool {
+	return a.directory.Holds(aims.Actor{Type: aims.PersonType, ID: person}, role)
 }
 
 // policyInForce is the digest of the active set, empty for none.

@@ -104,7 +104,11 @@ type Options struct {
 	MaxOpen int
 	// Policy is the digest of the policy set in force in this process, empty for none.
 	Policy func() string
-	Now    func() time.Time
+	// Holds says whether a person still holds a role and can show it; nil where
+	// only the moment of the vote counts. It may be called for each vote of each
+	// request, in transactions.
+	Holds func(person, role string) bool
+	Now   func() time.Time
 	// Poll is how often a waiting caller's request is looked up, because another
 	// process may have settled it; 0 for one second.
 	Poll time.Duration
@@ -142,8 +146,31 @@ func (a *Approvals) Get(ctx context.Context, id string) (Request, error) {
 	if err != nil {
 		return Request{}, failed(err, "the approval could not be read")
 	}
-	r.State = a.state(r, a.o.Now())
+	state := a.state(r, a.o.Now())
+	r = a.standing(r)
+	r.State = state
 	return r, nil
+}
+
+// standing is a request as its votes stand now: who has lost a role since has
+// not granted it in that role. One that lacks a grant by that waits again.
+func (a *Approvals) standing(r Request) Request {
+	if a.o.Holds == nil || !r.State.open() {
+		return r
+	}
+	votes := make([]Vote, 0, len(r.Votes))
+	for _, v := range r.Votes {
+		if v.Grant {
+			v.Roles = slices.DeleteFunc(slices.Clone(v.Roles), func(role string) bool { return !a.o.Holds(v.Person, role) })
+		}
+		if !v.Grant || len(v.Roles) > 0 {
+			votes = append(votes, v)
+		}
+	}
+	if r.Votes = votes; r.State == Granted && !r.complete() {
+		r.State = Pending
+	}
+	return r
 }
 
 // need is, by role, how many different people must give it.
@@ -229,7 +256,7 @@ func (a *Approvals) superseded(r Request) bool {
 func (a *Approvals) state(r Request, now time.Time) State {
 	e, ends := a.end(r, now)
 	if !ends {
-		return r.State
+		return a.standing(r).State
 	}
 	to, _ := next(r.State, e)
 	return to

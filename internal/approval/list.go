@@ -54,7 +54,9 @@ func (a *Approvals) List(ctx context.Context, f Filter) (page []Request, next st
 		next = page[f.Limit-1].ID
 	}
 	for i := range page {
-		page[i].State = a.state(page[i], now)
+		state := a.state(page[i], now)
+		page[i] = a.standing(page[i])
+		page[i].State = state
 		page[i].Summary = ""
 		for j := range page[i].Votes {
 			page[i].Votes[j].Note = ""

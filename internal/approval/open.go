@@ -91,7 +91,8 @@ WHERE `+bound+` AND expires > $9 AND state IN ('pending', 'granted', 'denied') O
 	return found[0], true, nil
 }
 
-// merge is the open request, with what the new one needs beyond it.
+// merge is the open request, with what the new one needs beyond it. One whose
+// grant does not stand any more waits again.
 func (a *Approvals) merge(tx *store.Tx, open, r Request) (Request, error) {
 	wider := open
 	wider.Roles = slices.Compact(slices.Sorted(slices.Values(slices.Concat(open.Roles, r.Roles))))
@@ -100,7 +101,7 @@ func (a *Approvals) merge(tx *store.Tx, open, r Request) (Request, error) {
 	for role, people := range r.need() {
 		wider.Quorums[role] = max(people, wider.Quorums[role])
 	}
-	if maps.Equal(open.need(), wider.need()) && max(1, wider.Quorum) == max(1, open.Quorum) {
+	if maps.Equal(open.need(), wider.need()) && max(1, wider.Quorum) == max(1, open.Quorum) && a.standing(open).State == open.State {
 		return open, nil
 	}
 	to, ok := next(open.State, widened)

@@ -22,7 +22,7 @@ WHERE `+bound+` AND expires > $9 AND state = 'granted' ORDER BY id DESC LIMIT 1`
 		return Request{}, false, failed(err, "the approvals could not be read")
 	}
 	// The votes are counted again: a status that somebody wrote grants nothing.
-	if len(found) == 0 || !found[0].complete() || a.state(found[0], now) != Granted {
+	if len(found) == 0 || !a.standing(found[0]).complete() || a.state(found[0], now) != Granted {
 		return Request{}, false, nil
 	}
 	return found[0], true, nil
@@ -56,7 +56,7 @@ func (a *Approvals) usable(r Request, b Binding, now time.Time) error {
 		return aims.Errorf(aims.Conflict, nil, "the approval %s was used already", r.ID)
 	case a.state(r, now) != Granted:
 		return aims.Errorf(aims.Conflict, nil, "the approval %s is %s", r.ID, a.state(r, now))
-	case !r.complete():
+	case !a.standing(r).complete():
 		return aims.Errorf(aims.Conflict, nil, "the approval %s was not granted by everybody that it needs", r.ID)
 	}
 	return nil

@@ -49,7 +49,9 @@ func (a *Approvals) Vote(ctx context.Context, by aims.Actor, roles []string, dec
 			return entry, err
 		}
 		v := Vote{Person: by.ID, Grant: grant, Roles: held(r, roles), Note: note, Decision: decision, Time: tx.Now.UTC().Truncate(time.Microsecond)}
-		return cast(tx, &r, v)
+		stored := r.State
+		r = a.standing(r)
+		return cast(tx, &r, stored, v)
 	})
 	if err == nil {
 		err = ended
@@ -69,8 +71,9 @@ func held(r Request, roles []string) []string {
 	return slices.DeleteFunc(slices.Clone(r.Roles), func(role string) bool { return !slices.Contains(roles, role) })
 }
 
-// cast stores a vote and what it leads to.
-func cast(tx *store.Tx, r *Request, v Vote) (ledger.Entry, error) {
+// cast stores a vote and what it leads to. stored is the state that the request
+// has in the database.
+func cast(tx *store.Tx, r *Request, stored State, v Vote) (ledger.Entry, error) {
 	if !r.State.open() || v.Grant && r.State == Granted {
 		return ledger.Entry{}, aims.Errorf(aims.Conflict, nil, "the approval %s is %s", r.ID, r.State)
 	}
@@ -95,7 +98,7 @@ func cast(tx *store.Tx, r *Request, v Vote) (ledger.Entry, error) {
 	if r.State = to; !to.open() {
 		r.Settled = v.Time
 	}
-	if err := settle(tx, r.ID, from, to); err != nil {
+	if err := settle(tx, r.ID, stored, to); err != nil {
 		return ledger.Entry{}, err
 	}
 	return votedEntry(aims.Actor{Type: aims.PersonType, ID: v.Person}, *r, v)

@@ -185,8 +185,7 @@ func (d *Directory) lastAdministrator(id string) bool {
 
 // administers is called with mu held.
 func (d *Directory) administers(c *credential) bool {
-	return c.Actor.Type == aims.PersonType && c.Revoked.IsZero() &&
-		(c.Expires.IsZero() || d.now().Before(c.Expires)) && slices.Contains(d.actors[c.Actor], AdminRole)
+	return c.Actor.Type == aims.PersonType && c.valid(d.now()) && slices.Contains(d.actors[c.Actor], AdminRole)
 }
 
 // ChangeRoles gives a registered actor some roles and takes others from it,

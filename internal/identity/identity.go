@@ -175,6 +175,29 @@ func (d *Directory) Lookup(actor aims.Actor) (Principal, bool) {
 	return Principal{Actor: actor, Roles: roles}, ok
 }
 
+// Holds says whether an actor that showed a role once could show it now: it
+// holds the role and has a key that lets it in. Where access tokens are accepted,
+// no key is needed; where they bring roles, nobody can tell, and it is true.
+func (d *Directory) Holds(actor aims.Actor, role string) bool {
+	if d.tokens != nil && d.tokens.RolesClaim != "" {
+		return true
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !slices.Contains(d.actors[actor], role) {
+		return false
+	}
+	if d.tokens != nil {
+		return true
+	}
+	for _, c := range d.byID {
+		if c.Actor == actor && c.valid(d.now()) {
+			return true
+		}
+	}
+	return false
+}
+
 var (
 	actorID  = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
 	roleName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)

@@ -45,6 +45,11 @@ type credential struct {
 	hash keyHash
 }
 
+// valid says whether the key lets its actor in at a time.
+func (c *credential) valid(at time.Time) bool {
+	return c.Revoked.IsZero() && (c.Expires.IsZero() || at.Before(c.Expires))
+}
+
 func (c *credential) matches(h keyHash) bool {
 	return subtle.ConstantTimeCompare(c.hash[:], h[:]) == 1
 }
