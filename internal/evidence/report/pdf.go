@@ -19,6 +19,10 @@ const (
 	normalSize            = 7.5
 	lineHeight            = 3.5
 	gap                   = 2.0 // between columns, and above and below a row's text
+	paragraphSize         = 8.5
+	paragraphWidth        = 230.0
+	paragraphLine         = 4.2
+	paragraphGap          = 0.8
 )
 
 // sheet is a document on its way to pages.
@@ -149,8 +153,19 @@ func (s *sheet) layOut() {
 			s.part(p)
 		}
 	}
-	s.heading("How to read this", 12)
-	for _, text := range append(reading(s.doc.head), s.doc.notes...) {
+	s.reading()
+}
+
+// reading is how the report is to be read, on one page.
+func (s *sheet) reading() {
+	texts := append(reading(s.doc.head), s.doc.notes...)
+	s.SetFont(face, "", paragraphSize)
+	height := 0.0
+	for _, text := range texts {
+		height += float64(len(s.wrap(text, paragraphWidth)))*paragraphLine + paragraphGap
+	}
+	s.heading("How to read this", height)
+	for _, text := range texts {
 		s.paragraph("•", text)
 	}
 }
@@ -216,20 +231,20 @@ func (s *sheet) heading(text string, with float64) {
 
 func (s *sheet) paragraph(mark, text string) {
 	const indent = 4.0
-	s.SetFont(face, "", 8.5)
-	lines := s.wrap(text, min(width, 230))
-	s.room(float64(min(len(lines), 3)) * 4.2)
+	s.SetFont(face, "", paragraphSize)
+	lines := s.wrap(text, paragraphWidth)
+	s.room(float64(min(len(lines), 3)) * paragraphLine)
 	x := margin
 	if mark != "" {
 		s.Text(x, s.GetY()+3, mark)
 		x += indent
 	}
 	for _, l := range lines {
-		s.room(4.2)
+		s.room(paragraphLine)
 		s.Text(x, s.GetY()+3, l)
-		s.SetY(s.GetY() + 4.2)
+		s.SetY(s.GetY() + paragraphLine)
 	}
-	s.SetY(s.GetY() + 0.8)
+	s.SetY(s.GetY() + paragraphGap)
 }
 
 // room begins a page when a height does not fit this one.

@@ -190,6 +190,39 @@ func TestAuditReportNamesWhatWasNotRun(t *testing.T) {
 	}
 }
 
+// Every table of every workbook keeps its heading in view and on each printed
+// page, can be filtered, and has the widths that its text needs.
+func TestEverySheetCanBeWorkedWith(t *testing.T) {
+	for name, d := range documents(t) {
+		f := open(t, d)
+		named := map[string]bool{}
+		for _, n := range f.GetDefinedName() {
+			named[n.Scope+n.Name] = true
+		}
+		for _, p := range d.parts {
+			if p.in == onPaper || len(p.columns) == 0 {
+				continue
+			}
+			panes, err := f.GetPanes(p.name)
+			if err != nil || !panes.Freeze || panes.XSplit != 1 || panes.YSplit != 1 {
+				t.Errorf("%s, %s: panes %+v (%v)", name, p.name, panes, err)
+			}
+			if !named[p.name+"_xlnm._FilterDatabase"] || !named[p.name+"_xlnm.Print_Titles"] {
+				t.Errorf("%s, %s: no filter or no heading on printed pages: %v", name, p.name, named)
+			}
+			for i, c := range p.columns {
+				letters, err := excelize.ColumnNumberToName(i + 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if w, err := f.GetColWidth(p.name, letters); err != nil || w != c.width {
+					t.Errorf("%s, %s: column %s is %v wide (%v)", name, p.name, c.name, w, err)
+				}
+			}
+		}
+	}
+}
+
 // Days are dates and levels are numbers, so that people sort by them.
 func TestDaysAreDates(t *testing.T) {
 	state, _, _ := example(t)

@@ -63,7 +63,7 @@ func decisionText(r soa.Row) string {
 
 func statementOnPaper(r soa.Row) row {
 	decision := decisionText(r)
-	if r.Implementation != "" {
+	if r.Implementation != "" && r.Decision == soa.Kept {
 		decision += "\n" + r.Implementation
 	}
 	if r.Owner != "" {
