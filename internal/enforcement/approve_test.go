@@ -85,7 +85,7 @@ func TestApprovalIsForNothingElse(t *testing.T) {
 		"an argument more": func(*world) enforcement.Call { return call(billing, "s", "rare", `{"n":1,"to":"x"}`) },
 		"another session":  func(*world) enforcement.Call { return call(billing, "t", "rare", `{"n":1}`) },
 		"another agent":    func(*world) enforcement.Call { return call(other, "s", "rare", `{"n":1}`) },
-		"after its expiry": func(w *world) enforcement.Call { w.clock.advance(16 * time.Minute); return c },
+		"after its expiry": func(w *world) enforcement.Call { w.clock.Advance(16 * time.Minute); return c },
 		"after another policy": func(w *world) enforcement.Call {
 			w.activate(runPolicies + `permit (principal, action == Action::"prompts/list", resource);`)
 			return c
@@ -173,7 +173,7 @@ func TestQuorumOfTheRules(t *testing.T) {
 	if err := w.grant(owner, []string{"owner"}, id, true); code(err) != aims.Conflict {
 		t.Errorf("one person twice: %v", err)
 	}
-	w.clock.advance(30 * time.Minute)
+	w.clock.Advance(30 * time.Minute)
 	if err := w.grant(unable, []string{"owner"}, id, true); err != nil {
 		t.Fatal(err)
 	}

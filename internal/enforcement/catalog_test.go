@@ -2,7 +2,6 @@ package enforcement_test
 
 import (
 	"encoding/json"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,18 +9,14 @@ import (
 	"aims/internal/inventory"
 	"aims/internal/ledger"
 	"aims/internal/policy"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/pdp"
 )
 
 // emptyPolicies is an administration in which nothing was ever activated.
 func emptyPolicies(t *testing.T, w *world) *policy.Administration {
 	t.Helper()
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "empty.db"), w.clock.now, ledger.Schema(), policy.Schema())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
+	db := storetest.SQLite(t).MustOpen(t, w.clock.Now, ledger.Schema(), policy.Schema())
 	a, err := policy.Open(t.Context(), db, w.ledger, policy.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -16,12 +16,12 @@ func TestIdleRunsAreForgotten(t *testing.T) {
 		w.is(authz.Allow, call(billing, fmt.Sprint("s", i), "send", `{}`))
 	}
 	w.is(authz.Allow, call(billing, "", "count", `{}`))
-	w.clock.advance(6 * 24 * time.Hour)
+	w.clock.Advance(6 * 24 * time.Hour)
 	w.does(call(billing, "s7", "secrets", `{}`), `{}`)
 	if n, err := w.sessions.Expire(t.Context()); err != nil || n != 1 {
 		t.Errorf("%d runs ended after six days, %v", n, err)
 	}
-	w.clock.advance(2 * 24 * time.Hour)
+	w.clock.Advance(2 * 24 * time.Hour)
 	before := w.ledger.Size()
 	if n, err := w.sessions.Expire(t.Context()); err != nil || n != 249 {
 		t.Errorf("%d runs ended after eight days, %v", n, err)

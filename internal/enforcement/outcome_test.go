@@ -20,7 +20,7 @@ import (
 func TestOutcomeClosesItsDecision(t *testing.T) {
 	w := newWorld(t, nil)
 	r := w.decide(payment(billing, `{"amount":1}`))
-	w.clock.advance(1500 * time.Microsecond)
+	w.clock.Advance(1500 * time.Microsecond)
 	if err := w.Close(t.Context(), r, enforcement.Outcome{Status: receipt.Succeeded, Result: []byte(`{"ok":true}`)}); err != nil {
 		t.Fatal(err)
 	}
@@ -139,12 +139,12 @@ func TestOverdueReportsAreClosed(t *testing.T) {
 	if err := w.CloseByID(t.Context(), billing, reported.Receipt, enforcement.Outcome{Status: receipt.Succeeded}); err != nil {
 		t.Fatal(err)
 	}
-	w.clock.advance(30 * time.Second)
+	w.clock.Advance(30 * time.Second)
 	second := w.decide(evaluation(billing))
 	if n, err := w.CloseOverdue(t.Context()); n != 0 || err != nil {
 		t.Errorf("too early: %d, %v", n, err)
 	}
-	w.clock.advance(30 * time.Second)
+	w.clock.Advance(30 * time.Second)
 	if n, err := w.CloseOverdue(t.Context()); n != 1 || err != nil {
 		t.Errorf("closed %d, %v", n, err)
 	}
@@ -163,7 +163,7 @@ func TestOverdueReportsAreClosed(t *testing.T) {
 	if _, err := w.Decide(t.Context(), evaluation(billing)); code(err) != aims.Exhausted {
 		t.Errorf("without bound: %v", err)
 	}
-	w.clock.advance(time.Hour)
+	w.clock.Advance(time.Hour)
 	if n, err := w.CloseOverdue(t.Context()); n != 3 || err != nil {
 		t.Errorf("closed %d, %v", n, err)
 	}

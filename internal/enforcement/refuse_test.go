@@ -71,7 +71,7 @@ func TestRefusalFloodWritesABoundedNumberOfReceipts(t *testing.T) {
 	if requests != 3*flood {
 		t.Errorf("the receipts stand for %d requests, want %d", requests, 3*flood)
 	}
-	w.clock.advance(time.Minute)
+	w.clock.Advance(time.Minute)
 	if id := w.Refuse(t.Context(), enforcement.Refusal{Remote: "192.0.2.1", Channel: enforcement.MCP, Cause: "bad key"}); id == "" {
 		t.Error("after the flood nothing is recorded any more")
 	}
@@ -119,7 +119,7 @@ func TestDeniedCallsCannotFillTheDisk(t *testing.T) {
 	if requests != 1004 || last.Count < 990 || last.Actor.ID != "billing" {
 		t.Errorf("the receipts stand for %d requests; the last is %+v", requests, last)
 	}
-	w.clock.advance(2 * time.Second)
+	w.clock.Advance(2 * time.Second)
 	if r, err := w.Decide(t.Context(), denied); err != nil || r.Verdict != authz.Hold {
 		t.Errorf("later: %+v, %v", r, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"aims/internal/enforcement"
 	"aims/internal/identity"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/session"
 	"aims/receipt"
 )
@@ -52,18 +53,14 @@ func newSpendingWorld(t testing.TB) *world {
 // enforcement go.
 func (w *world) replica(t testing.TB) *enforcement.Enforcer {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close(context.Background()) })
-	runs, err := session.Open(t.Context(), w.db, l, session.Options{Now: w.clock.now})
+	l := ledgertest.Open(t, w.db, w.log.Signer, w.clock.Now)
+	runs, err := session.Open(t.Context(), w.db, l, session.Options{Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.others = append(w.others, runs)
 	o := w.o
-	o.Approvals = approval.New(w.db, l, approval.Options{Now: w.clock.now, MaxOpen: 1000})
+	o.Approvals = approval.New(w.db, l, approval.Options{Now: w.clock.Now, MaxOpen: 1000})
 	return enforcement.New(l, w.inventory, w.policies, runs, o)
 }
 
@@ -145,7 +142,7 @@ func TestDecisionsUseTheStateAtTheirPlace(t *testing.T) {
 		}
 		wg.Wait()
 		if rapid.Bool().Draw(rt, "pass a day") {
-			w.clock.advance(25 * 3600e9)
+			w.clock.Advance(25 * 3600e9)
 		}
 	})
 	w.rederive(t)
@@ -305,7 +302,7 @@ func TestBudgetCannotBeCheated(t *testing.T) {
 	w.restart()
 	w.is(authz.Deny, call(billing, "u", "pay", `{"amount":1}`))
 	w.is(authz.Allow, call(other, "u", "pay", `{"amount":100}`))
-	w.clock.advance(24*3600e9 + 1800e9)
+	w.clock.Advance(24*3600e9 + 1800e9)
 	w.is(authz.Allow, call(billing, "u", "pay", `{"amount":100}`))
 }
 

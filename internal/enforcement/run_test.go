@@ -173,12 +173,12 @@ func TestLabelsOfWhatWasReadStayWithTheRun(t *testing.T) {
 func TestDefaultRunEndsWhenIdle(t *testing.T) {
 	w := newRunWorld(t, nil)
 	w.does(call(billing, "", "secrets", `{}`), `{}`)
-	w.clock.advance(29 * time.Minute)
+	w.clock.Advance(29 * time.Minute)
 	w.is(authz.Deny, call(billing, "", "send", `{}`))
-	w.clock.advance(31 * time.Minute)
+	w.clock.Advance(31 * time.Minute)
 	w.is(authz.Allow, call(billing, "", "send", `{}`))
 	w.does(call(billing, "named", "secrets", `{}`), `{}`)
-	w.clock.advance(31 * time.Minute)
+	w.clock.Advance(31 * time.Minute)
 	w.is(authz.Deny, call(billing, "named", "send", `{}`))
 }
 

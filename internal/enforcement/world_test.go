@@ -2,14 +2,9 @@ package enforcement_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"log/slog"
-	"sync"
 	"testing"
-	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/aims"
 	"aims/internal/approval"
@@ -17,30 +12,14 @@ import (
 	"aims/internal/identity"
 	"aims/internal/inventory"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/policy"
 	"aims/internal/session"
 	"aims/internal/store"
+	"aims/internal/store/storetest"
 	"aims/pdp"
 	"aims/receipt"
 )
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 var (
 	billing = identity.Principal{Actor: aims.Actor{Type: aims.AgentType, ID: "billing"}, Roles: []string{"finance"}}
@@ -80,15 +59,14 @@ var pay = inventory.Tool{Name: "pay", Definition: json.RawMessage(payDefinition)
 type world struct {
 	*enforcement.Enforcer
 	t         testing.TB
-	path      string
-	signer    note.Signer
+	log       *ledgertest.Log
 	db        *store.DB
 	ledger    *ledger.Ledger
 	inventory *inventory.Inventory
 	policies  *policy.Administration
 	sessions  *session.Sessions
 	approvals *approval.Approvals
-	clock     *clock
+	clock     *ledgertest.Clock
 	o         enforcement.Options
 	runs      session.Options
 	others    []*session.Sessions // of replicas
@@ -96,20 +74,14 @@ type world struct {
 
 func newWorld(t testing.TB, change func(*enforcement.Options)) *world {
 	t.Helper()
-	w := &world{t: t, path: place(t), clock: &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.signer, err = note.NewSigner(private); err != nil {
-		t.Fatal(err)
-	}
-	w.o = enforcement.Options{Now: w.clock.now, Log: slog.New(slog.DiscardHandler)}
+	signer, _ := ledgertest.NewKey(t, ledgertest.Origin)
+	w := &world{t: t, log: &ledgertest.Log{Place: storetest.New(t), Signer: signer, Clock: ledgertest.NewClock(ledgertest.Noon())}}
+	w.clock = w.log.Clock
+	w.o = enforcement.Options{Now: w.clock.Now, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&w.o)
 	}
 	w.open()
-	t.Cleanup(w.close)
 	if _, err := w.ObserveTools(t.Context(), "desk", []inventory.Tool{pay}); err != nil {
 		t.Fatal(err)
 	}
@@ -122,25 +94,20 @@ func newWorld(t testing.TB, change func(*enforcement.Options)) *world {
 func (w *world) open() {
 	w.t.Helper()
 	ctx := w.t.Context()
+	w.log.Open(w.t, inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema())
+	w.db, w.ledger = w.log.DB, w.log.Ledger
 	var err error
-	if w.db, err = openStore(w.t, w.path, w.clock.now, ledger.Schema(), inventory.Schema(), policy.Schema(), session.Schema(), approval.Schema()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.ledger, err = ledger.Open(ctx, w.db, ledger.Options{Origin: "log.example/test", Signer: w.signer, Now: w.clock.now, Log: w.o.Log})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	if w.inventory, err = inventory.Open(ctx, w.db, w.ledger, inventory.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
 	if w.policies, err = policy.Open(ctx, w.db, w.ledger, policy.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.runs.Now = w.clock.now
+	w.runs.Now = w.clock.Now
 	if w.sessions, err = session.Open(ctx, w.db, w.ledger, w.runs); err != nil {
 		w.t.Fatal(err)
 	}
-	w.approvals = approval.New(w.db, w.ledger, approval.Options{Now: w.clock.now, Policy: func() string {
+	w.approvals = approval.New(w.db, w.ledger, approval.Options{Now: w.clock.Now, Policy: func() string {
 		if set := w.policies.Active(); set != nil {
 			return set.Digest()
 		}
@@ -150,10 +117,7 @@ func (w *world) open() {
 	w.Enforcer = enforcement.New(w.ledger, w.inventory, w.policies, w.sessions, w.o)
 }
 
-func (w *world) close() {
-	w.ledger.Close(context.Background())
-	w.db.Close()
-}
+func (w *world) close() { w.log.Close() }
 
 // rename breaks the database under the ledger, and heals it.
 func (w *world) rename(from, to string) {
@@ -185,17 +149,7 @@ func (w *world) decide(c enforcement.Call) enforcement.Ruling {
 }
 
 // leaves are those from an index on.
-func (w *world) leaves(from uint64) []ledger.Leaf {
-	w.t.Helper()
-	var leaves []ledger.Leaf
-	for leaf, err := range w.ledger.Entries(context.Background(), from, w.ledger.Size()) {
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		leaves = append(leaves, leaf)
-	}
-	return leaves
-}
+func (w *world) leaves(from uint64) []ledger.Leaf { return ledgertest.Leaves(w.t, w.ledger, from) }
 
 // decision is the receipt at an index.
 func (w *world) decision(index uint64) (receipt.Header, *receipt.Decision) {

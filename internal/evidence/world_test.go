@@ -1,26 +1,21 @@
 package evidence_test
 
 import (
-	"context"
-	"crypto/rand"
 	"encoding/json"
 	"log/slog"
-	"path/filepath"
-	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/evidence"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/register"
 	"aims/internal/register/record"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/receipt"
 )
 
@@ -31,10 +26,7 @@ type world struct {
 	db     *store.DB
 	ledger *ledger.Ledger
 	reg    *register.Register
-	signer note.Signer
-
-	mu sync.Mutex
-	at time.Time
+	clock  *ledgertest.Clock
 }
 
 const (
@@ -44,38 +36,15 @@ const (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, at: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.signer, err = note.NewSigner(private); err != nil {
-		t.Fatal(err)
-	}
-	w.open(filepath.Join(t.TempDir(), "aims.db"))
-	return w
-}
-
-// open opens a database as a process does.
-func (w *world) open(path string) {
-	w.t.Helper()
-	var err error
-	if w.db, err = sqlite.Open(w.t.Context(), path, w.now, ledger.Schema(), register.Schema(), evidence.Schema()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.ledger, err = ledger.Open(w.t.Context(), w.db, ledger.Options{Origin: w.signer.Name(), Signer: w.signer, Now: w.now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		w.ledger.Close(context.Background())
-		w.db.Close()
-	})
+	l := ledgertest.NewAt(t, storetest.SQLite(t), ledgertest.NewClock(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)), register.Schema(), evidence.Schema())
+	w := &world{t: t, db: l.DB, ledger: l.Ledger, clock: l.Clock}
 	w.happens("system.started", aims.System, nil)
-	if w.reg, err = register.Open(w.t.Context(), w.db, w.ledger, register.Options{}); err != nil {
-		w.t.Fatal(err)
+	var err error
+	if w.reg, err = register.Open(t.Context(), w.db, w.ledger, register.Options{}); err != nil {
+		t.Fatal(err)
 	}
 	w.restart()
+	return w
 }
 
 // restart is the service of a process that has just started.
@@ -83,17 +52,9 @@ func (w *world) restart() {
 	w.Service = evidence.New(evidence.Parts{DB: w.db, Ledger: w.ledger, Register: w.reg, Now: w.now, Log: slog.New(slog.DiscardHandler)})
 }
 
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
+func (w *world) now() time.Time { return w.clock.Now() }
 
-func (w *world) days(n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at = w.at.AddDate(0, 0, n)
-}
+func (w *world) days(n int) { w.clock.Advance(time.Duration(n) * 24 * time.Hour) }
 
 func (w *world) append(e ledger.Entry) {
 	w.t.Helper()

@@ -2,27 +2,22 @@ package hindsight_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
-	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"aims/internal/aims"
 	"aims/internal/hindsight"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/pdp"
 	"aims/receipt"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
-	"log/slog"
 )
 
 var catalog = pdp.Catalog{Tools: []pdp.Tool{
@@ -54,51 +49,27 @@ func compile(t testing.TB, text string) *pdp.Set {
 // log is a real ledger in which calls are recorded as enforcement records them.
 type log struct {
 	*ledger.Ledger
-	t   testing.TB
-	db  *store.DB
-	set *pdp.Set
-	mu  sync.Mutex
-	at  time.Time
+	t     testing.TB
+	db    *store.DB
+	set   *pdp.Set
+	clock *ledgertest.Clock
 }
 
 func newLog(t testing.TB, set *pdp.Set) *log {
 	t.Helper()
-	l := &log{t: t, set: set, at: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
-	private, _, err := note.GenerateKey(rand.Reader, "log.example/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if l.db, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "log.db"), l.now, ledger.Schema()); err != nil {
-		t.Fatal(err)
-	}
-	l.Ledger, err = ledger.Open(t.Context(), l.db, ledger.Options{Origin: signer.Name(), Signer: signer, Now: l.now, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	made := ledgertest.NewAt(t, storetest.SQLite(t), ledgertest.NewClock(november(1)))
+	l := &log{Ledger: made.Ledger, t: t, set: set, db: made.DB, clock: made.Clock}
 	t.Cleanup(func() {
 		if err := l.Ledger.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		l.db.Close()
 	})
 	return l
 }
 
-func (l *log) now() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.at
-}
+func november(day int) time.Time { return time.Date(2026, 11, day, 12, 0, 0, 0, time.UTC) }
 
-func (l *log) day(n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.at = time.Date(2026, 11, n, 12, 0, 0, 0, time.UTC)
-}
+func (l *log) day(n int) { l.clock.Set(november(n)) }
 
 // spoken is a call that an agent makes.
 type spoken struct {

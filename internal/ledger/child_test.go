@@ -164,7 +164,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		if round%10 == 9 {
 			after += 500 * time.Millisecond // into the copying of the write-ahead log
 		}
-		acknowledged := killed(t, at.file, k, after)
+		acknowledged := killed(t, at.File, k, after)
 		total += len(acknowledged)
 		checkAfterCrash(t, k, at, acknowledged)
 		if t.Failed() {

@@ -14,20 +14,14 @@ import (
 	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 )
 
 func (d *disk) place() place {
 	return placeAt(filepath.Join(d.dir, "log.db"))
 }
 
-func placeAt(file string) place {
-	return place{name: "sqlite", file: file, open: func(t testing.TB) *store.DB {
-		t.Helper()
-		db, err := sqlite.Open(t.Context(), file, time.Now, ledger.Schema())
-		return opened(t, db, err)
-	}}
-}
+func placeAt(file string) place { return place{storetest.Place{File: file}} }
 
 // The disk fails in every way that it can, in the middle of work. Callers are
 // told that nothing was done, state and receipt stay together, the log goes on

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"crypto/rand"
 	"database/sql"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -12,20 +11,20 @@ import (
 	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/postgres"
+	"aims/internal/store/storetest"
 )
 
 // The connection to the server breaks again and again, also while a commit is
 // under way: what was acknowledged is there, what the server committed without
 // anybody being told becomes part of the same one log, and work goes on.
 func TestConnectionThatBreaks(t *testing.T) {
-	dsn := postgresSchema(t)
+	at := storetest.Postgres(t)
 	name := "aims-test-" + strings.ToLower(rand.Text())
-	db, err := postgres.Open(t.Context(), dsn+"&application_name="+name, time.Now, ledger.Schema())
-	opened(t, db, err)
+	at.DSN += "&application_name=" + name
+	db := at.MustOpen(t, time.Now, ledger.Schema())
 	k := newKeys(t, origin)
 	l := mustOpen(t, db, k.options())
-	admin, err := sql.Open("pgx", os.Getenv("AIMS_TEST_POSTGRES"))
+	admin, err := sql.Open("pgx", storetest.Server(t))
 	if err != nil {
 		t.Fatal(err)
 	}

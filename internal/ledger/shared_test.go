@@ -22,7 +22,7 @@ import (
 func replicas(t *testing.T, at place, o ledger.Options, n int) (ls []*ledger.Ledger, db *store.DB) {
 	t.Helper()
 	for i := range n {
-		if i == 0 || at.file == "" {
+		if i == 0 || at.File == "" {
 			db = at.open(t)
 		}
 		ls = append(ls, mustOpen(t, db, o))

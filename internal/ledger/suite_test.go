@@ -4,17 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib"
 	"go.uber.org/goleak"
 	"golang.org/x/mod/sumdb/note"
 
@@ -22,8 +18,7 @@ import (
 	"aims/internal/aims"
 	"aims/internal/ledger"
 	"aims/internal/store"
-	"aims/internal/store/postgres"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/receipt"
 )
 
@@ -37,38 +32,22 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// place is where a log lives: a file or a PostgreSQL schema. Each call of open
-// is another process's view of it as far as one process can play several.
-type place struct {
-	name string
-	file string // of SQLite
-	open func(t testing.TB) *store.DB
+// place is where a log lives. Each call of open is another process's view of it.
+type place struct{ storetest.Place }
+
+func (p place) open(t testing.TB) *store.DB {
+	t.Helper()
+	return p.MustOpen(t, time.Now, ledger.Schema())
 }
 
 // eachStore runs one test on every store: none may do what another does not.
 func eachStore(t *testing.T, test func(t *testing.T, at place)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { test(t, onPostgres(t)) })
+	storetest.Each(t, func(t *testing.T, at storetest.Place) { test(t, place{at}) })
 }
 
-func onSQLite(t testing.TB) place {
-	at := place{name: "sqlite", file: filepath.Join(t.TempDir(), "log.db")}
-	at.open = func(t testing.TB) *store.DB {
-		t.Helper()
-		db, err := sqlite.Open(t.Context(), at.file, time.Now, ledger.Schema())
-		return opened(t, db, err)
-	}
-	return at
-}
+func onSQLite(t testing.TB) place { return place{storetest.SQLite(t)} }
 
-func onPostgres(t testing.TB) place {
-	dsn := postgresSchema(t)
-	return place{name: "postgres", open: func(t testing.TB) *store.DB {
-		t.Helper()
-		db, err := postgres.Open(t.Context(), dsn, time.Now, ledger.Schema())
-		return opened(t, db, err)
-	}}
-}
+func onPostgres(t testing.TB) place { return place{storetest.Postgres(t)} }
 
 func opened(t testing.TB, db *store.DB, err error) *store.DB {
 	t.Helper()
@@ -77,30 +56,6 @@ func opened(t testing.TB, db *store.DB, err error) *store.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
-}
-
-// postgresSchema makes a schema of its own on the test server, and drops it.
-func postgresSchema(t testing.TB) (dsn string) {
-	t.Helper()
-	server := os.Getenv("AIMS_TEST_POSTGRES")
-	if server == "" {
-		t.Skip("AIMS_TEST_POSTGRES names no PostgreSQL server: this store is not tested")
-	}
-	admin, err := sql.Open("pgx", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "t" + strings.ToLower(rand.Text())
-	if _, err := admin.Exec(`CREATE SCHEMA "` + name + `"`); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec(`DROP SCHEMA "` + name + `" CASCADE`); err != nil {
-			t.Error(err)
-		}
-		admin.Close()
-	})
-	return server + "&search_path=" + name
 }
 
 // keys are a log's signing key and what verifies it.

@@ -265,7 +265,7 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 	if _, err := l.Erase(t.Context(), erasure); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{at.file, at.file + "-wal"} {
+	for _, file := range []string{at.File, at.File + "-wal"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -3,14 +3,11 @@ package pack_test
 import (
 	"archive/zip"
 	"bytes"
-	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,50 +16,39 @@ import (
 	"testing/fstest"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"aims/authz"
 	"aims/internal/aims"
 	"aims/internal/evidence/pack"
 	"aims/internal/ledger"
+	"aims/internal/ledger/ledgertest"
 	"aims/internal/register"
 	"aims/internal/register/record"
 	"aims/internal/store"
-	"aims/internal/store/sqlite"
+	"aims/internal/store/storetest"
 	"aims/receipt"
 )
 
 // installation is a log with registers and calls over a real store.
 type installation struct {
-	t      testing.TB
-	now    time.Time
-	db     *store.DB
-	log    *ledger.Ledger
-	regs   *register.Register
-	vkey   string
-	base   register.Base
-	signer note.Signer
+	t     testing.TB
+	clock *ledgertest.Clock
+	db    *store.DB
+	log   *ledger.Ledger
+	regs  *register.Register
+	vkey  string
+	base  register.Base
 }
 
 const deciding = "rcp_00000000-0000-7000-8000-000000000000"
 
 func newInstallation(t testing.TB, origin string) *installation {
 	t.Helper()
-	i := &installation{t: t, now: time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC)}
+	i := &installation{t: t, clock: ledgertest.NewClock(time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC))}
 	var err error
-	i.db, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "aims.db"), func() time.Time { return i.now }, ledger.Schema(), register.Schema())
-	i.ok(err)
-	private, public, err := note.GenerateKey(rand.Reader, origin)
-	i.ok(err)
-	i.vkey = public
-	i.signer, err = note.NewSigner(private)
-	i.ok(err)
-	i.log, err = ledger.Open(t.Context(), i.db, ledger.Options{Origin: origin, Signer: i.signer, Now: func() time.Time { return i.now }, Log: slog.New(slog.DiscardHandler)})
-	i.ok(err)
-	t.Cleanup(func() {
-		i.log.Close(context.Background())
-		i.db.Close()
-	})
+	i.db = storetest.SQLite(t).MustOpen(t, i.clock.Now, ledger.Schema(), register.Schema())
+	signer, vkey := ledgertest.NewKey(t, origin)
+	i.vkey = vkey
+	i.log = ledgertest.Open(t, i.db, signer, i.clock.Now)
 	i.event("system.started", receipt.Object(aims.System))
 	i.regs, err = register.Open(t.Context(), i.db, i.log, register.Options{})
 	i.ok(err)
@@ -83,7 +69,7 @@ func (i *installation) append(e ledger.Entry, body any) ledger.Ref {
 	i.ok(err)
 	ref, err := i.log.Append(i.t.Context(), e)
 	i.ok(err)
-	i.now = i.now.Add(time.Minute)
+	i.clock.Advance(time.Minute)
 	return ref
 }
 
@@ -95,8 +81,8 @@ func (i *installation) event(name string, on receipt.Object) {
 // call is a decision and its outcome.
 func (i *installation) call(agent, tool string, verdict authz.Verdict) {
 	i.t.Helper()
-	input := []byte(`{"amount":` + fmt.Sprint(i.now.Minute()) + `}`)
-	salt := receipt.Salt{byte(i.now.Minute())}
+	input := []byte(`{"amount":` + fmt.Sprint(i.clock.Now().Minute()) + `}`)
+	salt := receipt.Salt{byte(i.clock.Now().Minute())}
 	d := receipt.Decision{ID: aims.NewID("rcp"), Actor: &receipt.Party{Type: "agent", ID: agent}, Channel: "mcp", Method: "tools/call", Action: tool,
 		Resource: &receipt.Object{Type: "McpServer", ID: "payments"}, Verdict: verdict, Input: salt.Digest(input), Policy: "sha256:" + strings.Repeat("ab", 32)}
 	kind := receipt.DecisionKind
@@ -116,7 +102,7 @@ func (i *installation) apply(by, yaml string) {
 	p, err := i.regs.Apply(i.t.Context(), aims.Actor{Type: aims.PersonType, ID: by}, deciding, i.base, want, true)
 	i.ok(err)
 	i.base = p.Next
-	i.now = i.now.Add(time.Minute)
+	i.clock.Advance(time.Minute)
 }
 
 const registers = `
@@ -160,7 +146,7 @@ func built(t testing.TB, origin string) *installation {
 		i.call("billing", "payments___transfer", authz.Allow)
 	}
 	i.ok(i.log.Sign(t.Context()))
-	i.now = time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC)
+	i.clock.Set(time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC))
 	i.apply("ana", strings.Replace(registers, "Loss of money.", "Loss of much money.", 1))
 	for range 40 {
 		i.call("billing", "payments___transfer", authz.Allow)

@@ -47,6 +47,13 @@ func (c *Clock) Advance(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
+// Set moves the clock to a time.
+func (c *Clock) Set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
+}
+
 // Log is a log, and what a process needs to open it.
 type Log struct {
 	Place  storetest.Place
