@@ -78,7 +78,7 @@ func Parse(file string, text []byte) (*Document, *yaml.Node) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	if err := dec.Decode(&doc); err != nil {
 		if !errors.Is(err, io.EOF) {
-			d.yamlError(err)
+			d.syntaxError(text, err)
 		}
 		return d, nil
 	}
@@ -169,21 +169,33 @@ func (d *Document) problem(line int, format string, args ...any) {
 	}
 }
 
-// yamlError turns the decoder's own messages, which carry the line in their
-// text, into problems.
+// placeInMessage is where the decoder's own messages carry the line.
+var placeInMessage = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): (.*)$`)
+
+// placed is a message of the decoder without its line, and the line.
+func placed(m string) (line int, text string) {
+	if found := placeInMessage.FindStringSubmatch(m); found != nil {
+		line, _ = strconv.Atoi(found[1]) // digits, of a text that is in memory
+		m = found[2]
+	}
+	return line, strings.TrimPrefix(m, "yaml: ")
+}
+
+// syntaxError is a text that is no YAML.
+func (d *Document) syntaxError(text []byte, err error) {
+	line, message := placed(err.Error())
+	d.problem(faultLine(text, message, line), "%s", expected(message))
+}
+
+// yamlError turns the decoder's own messages into problems.
 func (d *Document) yamlError(err error) {
-	place := regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): (.*)$`)
 	messages := []string{err.Error()}
 	if t, ok := errors.AsType[*yaml.TypeError](err); ok {
 		messages = t.Errors
 	}
 	for _, m := range messages {
-		line := 0
-		if found := place.FindStringSubmatch(m); found != nil {
-			line, _ = strconv.Atoi(found[1]) // digits, of a text that is in memory
-			m = found[2]
-		}
-		d.problem(line, "%s", strings.TrimPrefix(m, "yaml: "))
+		line, text := placed(m)
+		d.problem(line, "%s", text)
 	}
 }
 
