@@ -181,15 +181,20 @@ func criteriaPassed(in *Input, n *Count) {
 			n.Look(false, "agent/"+id, "is deployed without a record in the register")
 		}
 		for _, c := range a.Acceptance {
-			in.look(n, "agent", id, in.criterionPassed(n, a, c, rehearsal), "has the acceptance criterion %s, which no run passed for version %s, or which one failed", c.ID, orNothing(a.Version))
+			passed, failed := in.criterionRuns(n, a, c, rehearsal)
+			switch {
+			case failed:
+				in.look(n, "agent", id, false, "failed the acceptance criterion %s in a run for version %s", c.ID, orNothing(a.Version))
+			default:
+				in.look(n, "agent", id, passed, "has the acceptance criterion %s, for which no run for version %s is on record", c.ID, orNothing(a.Version))
+			}
 		}
 	}
 }
 
-// criterionPassed says whether one of a criterion's tests passed for the
-// agent's version and none failed.
-func (in *Input) criterionPassed(n *Count, a record.Agent, c record.Criterion, r observed.Rehearsal) bool {
-	passed, failed := false, false
+// criterionRuns says whether one of a criterion's tests passed for the agent's
+// version, and whether one failed.
+func (in *Input) criterionRuns(n *Count, a record.Agent, c record.Criterion, r observed.Rehearsal) (passed, failed bool) {
 	for _, s := range c.Scenarios {
 		if as, ran := r.Scenario[s]; ran {
 			n.Saw(r.At, r.Receipt)
@@ -203,15 +208,16 @@ func (in *Input) criterionPassed(n *Count, a record.Agent, c record.Criterion, r
 			passed, failed = passed || e.Result == "pass", failed || e.Result != "pass"
 		}
 	}
-	return passed && !failed
+	return passed, failed
 }
 
 func categoriesRehearsed(in *Input, n *Count) {
-	n.Of = "categories of the OWASP Top 10 for Agentic Applications that a rehearsal could cover"
+	n.Of = "rehearsals"
 	r, ok := in.newestRehearsal()
 	if !ok {
 		return
 	}
+	n.Of = "categories of the OWASP Top 10 for Agentic Applications"
 	n.Saw(r.At, r.Receipt)
 	for i := 1; i <= 10; i++ {
 		id := fmt.Sprintf("ASI%02d", i)
@@ -220,7 +226,7 @@ func categoriesRehearsed(in *Input, n *Count) {
 }
 
 func rehearsalPassed(in *Input, n *Count) {
-	n.Of = "rehearsals, of which the newest counts"
+	n.Of = "rehearsals"
 	r, ok := in.newestRehearsal()
 	if !ok {
 		return
@@ -252,6 +258,10 @@ func nothingBeforeGate(in *Input, n *Count) {
 		switch {
 		case l == nil || l.Registered == 0:
 			n.Look(false, "agent/"+id, "was allowed calls without being registered")
+		case l.FirstDeploy == 0:
+			n.Look(false, "agent/"+id, "was allowed calls since %s and was never deployed", dayOf(a.AllowedFirst))
+		case a.AllowedFirst < l.FirstDeploy:
+			n.Look(false, "agent/"+id, "was allowed calls since %s, before it was first deployed on %s", dayOf(a.AllowedFirst), dayOf(l.FirstDeploy))
 		default:
 			n.Look(a.AllowedWithoutDeployed == 0, "agent/"+id, "was allowed %d calls while it was not deployed", a.AllowedWithoutDeployed)
 		}

@@ -184,5 +184,8 @@ func (in *Input) concernsWithin(n *Count, event string, days int) {
 			n.Look(dayOf(at) <= last, on, "was %s on %s, after %s", event, dayOf(at), last)
 		}
 	}
-	n.note("%d have days left. The limit of %d days is the product's own.", waiting, days)
+	if waiting > 0 {
+		n.note("Not looked at: %d with days left.", waiting)
+	}
+	n.note("The limit of %d days is the product's own.", days)
 }

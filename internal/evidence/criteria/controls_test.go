@@ -1,6 +1,8 @@
 package criteria
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -190,13 +192,17 @@ func TestTheLogAfterThePeriodIsNoEvidence(t *testing.T) {
 }
 
 func TestEveryCriterionSaysWhatToDo(t *testing.T) {
-	todo := remedies()
+	todo, first := remedies(), beginnings()
 	for _, c := range All() {
-		if s := c.Remedy; s == "" || !strings.HasSuffix(s, ".") || s[:1] != strings.ToUpper(s[:1]) {
-			t.Errorf("%s says %q to do", c.ID, s)
+		for _, s := range []string{c.Remedy, cmp.Or(c.Begin, c.Remedy)} {
+			if s == "" || !strings.HasSuffix(s, ".") || s[:1] != strings.ToUpper(s[:1]) {
+				t.Errorf("%s says %q to do", c.ID, s)
+			}
 		}
 		delete(todo, c.ID)
+		delete(first, c.ID)
 	}
+	maps.Copy(todo, first)
 	for id := range todo {
 		t.Errorf("something is to be done for %s, which does not exist", id)
 	}

@@ -130,7 +130,11 @@ func (c Criterion) run(in *Input) (Result, *Count) {
 			r.FreshUntil = string(end)
 		}
 	}
-	if r.Outcome != Met {
+	switch {
+	case r.Outcome == Met:
+	case r.Outcome == NothingYet && n.ends == "": // nothing is due either
+		r.Remedy = cmp.Or(c.Begin, c.Remedy)
+	default:
 		r.Remedy = c.Remedy
 	}
 	if n.Lost != "" {

@@ -43,9 +43,10 @@ type Criterion struct {
 	Joins bool
 	// Fresh is how long its evidence counts; 0 when age does not matter.
 	Fresh time.Duration
-	// Remedy says what to do where it is not met.
-	Remedy string
-	Check  func(*Input, *Count)
+	// Remedy says what to do where it is not met; Begin, where that is something
+	// else, what to do so that there is something to show.
+	Remedy, Begin string
+	Check         func(*Input, *Count)
 }
 
 // Outcome is how a criterion ended.

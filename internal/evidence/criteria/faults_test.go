@@ -50,7 +50,7 @@ func (f fault) try(t *testing.T, w *world) {
 	if len(r.Exceptions) > r.Population {
 		t.Errorf("%d exceptions in a population of %d", len(r.Exceptions), r.Population)
 	}
-	if why := r.reason(); len(r.Exceptions) <= 5 && !strings.Contains(why, bare(f.on)) {
+	if why := r.reason(); len(r.Exceptions) <= 5 && !strings.Contains(strings.ToLower(why), strings.ToLower(bare(f.on))) {
 		t.Errorf("the reason does not name %s: %s", bare(f.on), why)
 	}
 }

@@ -42,7 +42,7 @@ func (r Result) exceptions() string {
 	k := len(r.Exceptions)
 	switch {
 	case r.Population == 1 && k == 1:
-		return fmt.Sprintf("%s %s.", r.Exceptions[0].On, r.Exceptions[0].Text)
+		return capital(fmt.Sprintf("%s %s.", r.Exceptions[0].On, r.Exceptions[0].Text))
 	case same:
 		var on []string
 		for _, e := range r.Exceptions {
@@ -59,6 +59,14 @@ func (r Result) exceptions() string {
 		list = strings.Join(each, "; ")
 	}
 	return fmt.Sprintf("%d of %d %s: %s.", k, r.Population, r.Of, list)
+}
+
+// capital begins a sentence; ids stay as they are.
+func capital(sentence string) string {
+	if rest, ok := strings.CutPrefix(sentence, "the "); ok {
+		return "The " + rest
+	}
+	return sentence
 }
 
 // bare is an id without its kind.

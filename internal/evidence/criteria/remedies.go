@@ -21,11 +21,11 @@ func contextRemedies() map[string]string {
 		"4.3/1":   "Write the scope, review it, and have it approved by somebody else: `aims approve scope ID`.",
 		"4.3/2":   "Enter `in_scope` and `scope_reason` in the record of the agent.",
 		"4.3/3":   "Write a record of the agent and take it into the scope, or have its exclusion approved; stop an agent that nobody knows: `aims stop --agent`.",
-		"4.4/1":   "Name an owner of each clause (`requirement_owner`), and begin with those that show nothing: `aims gap`.",
+		"4.4/1":   "Name an owner of each clause that has none (`requirement_owner`); `aims status` of the others says what each of them lacks.",
 		"5.1/1":   "Have the AI policy approved by somebody who holds a role of top management: `aims approve document ID`.",
 		"5.1/2":   "Have the next management review chaired by top management, and name who chaired it.",
 		"5.2/1":   "Write or review the AI policy, and have its present version approved by somebody else: `aims approve document ID`.",
-		"5.2/2":   "Ask these people to read and acknowledge it: `aims acknowledge document ID`.",
+		"5.2/2":   "Ask those who must know it to read it and to acknowledge it: `aims acknowledge document ID`.",
 		"5.2/3":   "Name the rule under a statement of the AI policy that it serves, have the policy approved, or take the rule out of force.",
 		"5.3/1":   "Assign the role to somebody, and enter when they accepted it (`assignment`).",
 		"5.3/2":   "Look at these approvals; assign the role that entitles, or have somebody entitled decide again.",
@@ -56,7 +56,7 @@ func supportRemedies() map[string]string {
 		"7.1/2":   "Decide what waits, do or extend with a reason what is overdue, and take the load to the management review.",
 		"7.2/1":   "Enter what the role takes (`competences`), and what shows that its holders have it (`training`).",
 		"7.2/2":   "Give the approver the role and the training that it takes, and record both, or let somebody else release.",
-		"7.3/1":   "Ask these people to acknowledge it (`aims acknowledge document ID`), or record why they do not (`excused`).",
+		"7.3/1":   "Ask those who must know it to acknowledge it (`aims acknowledge document ID`), or record why they do not (`excused`).",
 		"7.4/1":   "Add the topic to the plan of communication; send what is due, and record when.",
 		"7.5.1/1": "Write the missing items or have them approved; a document says under `items` which clause it is for.",
 		"7.5.2/1": "Name an owner, and have the present version approved by somebody else: `aims approve document ID`.",
@@ -167,3 +167,47 @@ func useRemedies() map[string]string {
 		"A.10.4/1": "Name under `through` the decision on the control that keeps the promise, as applicability/ID, or what leads to one.",
 	}
 }
+
+// beginnings say of criteria whose population can be empty what to do so that it
+// is not, where that is something else than the remedy.
+func beginnings() map[string]string {
+	all := map[string]string{
+		"4.2/2":    "Enter interested parties with what they require, and obligations.",
+		"5.3/2":    waits,
+		"6.1.4/3":  "Assess the impact of each agent, and enter the risks that the assessment finds.",
+		"6.3/2":    waits,
+		"7.2/2":    waits,
+		"7.5.3/2":  "Enter a `retention_rule` for what is kept.",
+		"8.3/2":    "Do the treatments that are planned, and enter `done`.",
+		"9.2.2/2":  "Hold the planned audit, and enter `held`.",
+		"9.3.3/1":  "Hold a management review, and enter its decisions.",
+		"10.2/1":   "Let an internal audit test (`aims audit run`) and rehearse (`aims rehearse --active --record`): breaches are looked for in these.",
+		"10.2/2":   waits,
+		"10.2/3":   waits,
+		"A.3.2/2":  waits,
+		"A.3.3/2":  waits,
+		"A.5.2/2":  "Assess the impact of each agent (`impact_assessment`).",
+		"A.5.4/1":  "Assess the impact of each agent (`impact_assessment`).",
+		"A.5.5/1":  "Assess the impact of each agent (`impact_assessment`).",
+		"A.5.4/2":  "Enter which data agents use (`data_sources` of the agent), and in each `data_source` of which category it is.",
+		"A.7.2/1":  "Enter which data agents use: each as a `data_source`, and under `data_sources` of the agent.",
+		"A.8.3/2":  waits,
+		"A.8.4/1":  waits,
+		"A.8.5/1":  "Enter the duties to inform under the obligations that they come from (`inform: true`).",
+		"A.9.2/1":  "Name the rules at which people are asked in the record of each agent (`oversight_rules`), and " + deploy,
+		"A.10.3/1": "Enter the supplier of each model, server and machine, and assess it.",
+		"A.10.4/1": "Enter what customers require, each with a decision (`party` of the type customer).",
+	}
+	for _, id := range []string{"8.4/1", "8.4/2", "A.3.2/1", "A.6.1.3/1", "A.6.2.4/1", "A.6.2.5/2", "A.6.2.6/1", "A.6.2.7/1", "A.6.2.8/1", "A.8.2/1"} {
+		all[id] = "P" + deploy[1:]
+	}
+	for _, id := range []string{"4.3/3", "5.2/3", "8.1/1", "8.1/2", "8.1/3", "A.4.2/1", "A.4.3/1", "A.4.4/1", "A.4.4/2", "A.6.2.5/1", "A.7.5/1", "A.9.4/1", "A.9.4/2", "A.10.3/2"} {
+		all[id] = "Let agents work through the gateway: register one, and give it a key (`aims agents register`, `aims keys create`)."
+	}
+	return all
+}
+
+const (
+	waits  = "Nothing for now: it shows by itself with the first of them."
+	deploy = "put an agent into operation through the gate: `aims agents gate`, `aims agents move`."
+)

@@ -15,9 +15,9 @@ import (
 // All are the criteria in the order of the standard, clauses first.
 func All() []Criterion {
 	all := slices.Concat(clause4(), clause5(), clause6(), clause7(), clause8(), clause9(), clause10(), controls())
-	todo := remedies()
+	todo, first := remedies(), beginnings()
 	for i := range all {
-		all[i].Remedy = todo[all[i].ID]
+		all[i].Remedy, all[i].Begin = todo[all[i].ID], first[all[i].ID]
 	}
 	return all
 }

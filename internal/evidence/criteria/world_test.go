@@ -260,8 +260,8 @@ func (w *world) log() {
 		o.Agents[agent] = &observed.Agent{First: at("2026-02-01"), Last: at("2026-11-22"), Allowed: 225, Receipt: "rcp-" + agent,
 			Tools: map[string]uint64{"crm___reply": 200}, Purposes: map[string]uint64{purpose: 250}, Servers: map[string]uint64{"crm": 250},
 			ToolLast: map[string]int64{"crm___reply": at("2026-11-22")}, PurposeLast: map[string]int64{purpose: at("2026-11-22")},
-			PurposeAllowed: map[string]int64{purpose: at("2026-11-22")}}
-		o.Lives[agent] = &observed.Life{Stage: "deployed", Registered: at("2026-02-01"), Changed: at("2026-09-20"), Receipt: "rcp-life-" + agent}
+			PurposeAllowed: map[string]int64{purpose: at("2026-11-22")}, AllowedFirst: at("2026-02-02")}
+		o.Lives[agent] = &observed.Life{Stage: "deployed", Registered: at("2026-02-01"), FirstDeploy: at("2026-02-01 13:00"), Changed: at("2026-09-20"), Receipt: "rcp-life-" + agent}
 	}
 	o.Tools = map[string]*observed.Tool{"crm___reply": {First: at("2026-02-01"), Last: at("2026-11-22"), Allowed: 450, Receipt: "rcp-reply"}}
 	o.Policies = map[string]*observed.Policy{

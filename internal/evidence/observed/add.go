@@ -54,7 +54,7 @@ func (f *Facts) addSeen(p *Part) {
 		}
 		to.Last, to.Receipt = seen.Last, string(seen.receipt)
 		to.Allowed, to.Denied, to.Held = to.Allowed+seen.Allowed, to.Denied+seen.Denied, to.Held+seen.Held
-		to.Refused += seen.Refused
+		to.Refused, to.AllowedFirst = to.Refused+seen.Refused, cmp.Or(to.AllowedFirst, seen.AllowedFirst)
 		sum(to.Tools, seen.Tools)
 		sum(to.Purposes, seen.Purposes)
 		sum(to.Servers, seen.Servers)

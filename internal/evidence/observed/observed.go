@@ -94,6 +94,7 @@ type Agent struct {
 	PurposeAllowed         map[string]int64  // declared purpose → time of the newest allowed call
 	Servers                map[string]uint64
 	AllowedWithoutDeployed uint64 // allowed while its stage was known and not deployed
+	AllowedFirst           int64  // time of the first allowed call
 }
 
 // Tool is what was seen of a tool.

@@ -279,6 +279,9 @@ func (p *Part) foldAgent(at int64, d *decision) {
 	if authz.Verdict(d.verdict) == authz.Allow {
 		c.allowed++
 		a.PurposeAllowed[string(d.purpose)] = at
+		if a.AllowedFirst == 0 {
+			a.AllowedFirst = at
+		}
 		if isTool(d.action) {
 			a.Tools[string(d.action)]++
 			a.ToolLast[string(d.action)] = at
