@@ -173,6 +173,26 @@ func (a *Approvals) standing(r Request) Request {
 	return r
 }
 
+// unseat stores the votes of a request as they stand: who gets a role back
+// votes again.
+func (a *Approvals) unseat(tx *store.Tx, r Request) (Request, error) {
+	standing := a.standing(r)
+	for _, v := range r.Votes {
+		at := slices.IndexFunc(standing.Votes, func(o Vote) bool { return o.Person == v.Person && o.Grant == v.Grant })
+		switch {
+		case at < 0:
+			if err := dropVote(tx, r.ID, v); err != nil {
+				return r, err
+			}
+		case len(standing.Votes[at].Roles) < len(v.Roles):
+			if err := saveVote(tx, r.ID, standing.Votes[at]); err != nil {
+				return r, err
+			}
+		}
+	}
+	return standing, nil
+}
+
 // need is, by role, how many different people must give it.
 func (r Request) need() map[string]int {
 	need := make(map[string]int, len(r.Roles))

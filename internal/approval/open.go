@@ -101,8 +101,13 @@ func (a *Approvals) merge(tx *store.Tx, open, r Request) (Request, error) {
 	for role, people := range r.need() {
 		wider.Quorums[role] = max(people, wider.Quorums[role])
 	}
-	if maps.Equal(open.need(), wider.need()) && max(1, wider.Quorum) == max(1, open.Quorum) && a.standing(open).State == open.State {
-		return open, nil
+	standing, err := a.unseat(tx, open)
+	if err != nil {
+		return Request{}, failed(err, "the votes could not be counted again")
+	}
+	wider.Votes = standing.Votes
+	if maps.Equal(open.need(), wider.need()) && max(1, wider.Quorum) == max(1, open.Quorum) && standing.State == open.State {
+		return wider, nil
 	}
 	to, ok := next(open.State, widened)
 	if !ok {

@@ -85,7 +85,25 @@ func TestQuorumWithOneWhoLostTheRole(t *testing.T) {
 	if _, ok, err := w.Granted(t.Context(), binding()); !ok || err != nil {
 		t.Errorf("granted: %v, %v", ok, err)
 	}
-	s["dora"], s["bea"] = nil, []string{"treasurer"} // bea is back
+	if err := w.use(w.Approvals, r.ID, binding()); err != nil {
+		t.Errorf("use: %v", err)
+	}
+}
+
+// TestRoleThatComesBack checks that a request is not stuck between a grant that
+// counts again and one that does not: who got the role back votes again.
+func TestRoleThatComesBack(t *testing.T) {
+	w, s := newSeatedWorld(t)
+	r := w.granted()
+	delete(s, "ada")
+	w.mustOpen(request("treasurer"))
+	s["ada"] = []string{"treasurer"}
+	if got := w.get(r.ID); got.State != approval.Pending || len(got.Remaining()) != 1 {
+		t.Errorf("it is %s, still needed %v", got.State, got.Remaining())
+	}
+	if got, err := w.vote(w.Approvals, "ada", s["ada"], r.ID, true); err != nil || got.State != approval.Granted {
+		t.Errorf("ada again: %s, %v", got.State, err)
+	}
 	if err := w.use(w.Approvals, r.ID, binding()); err != nil {
 		t.Errorf("use: %v", err)
 	}

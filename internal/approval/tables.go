@@ -165,6 +165,14 @@ ON CONFLICT (request, person, verdict) DO UPDATE SET roles = excluded.roles, not
 	return err
 }
 
+func dropVote(tx *store.Tx, id string, v Vote) error {
+	verdict := denyVerdict
+	if v.Grant {
+		verdict = grantVerdict
+	}
+	return one(tx.Exec(`DELETE FROM approval_vote WHERE request = $1 AND person = $2 AND verdict = $3`, id, v.Person, verdict))
+}
+
 // one is an error unless a statement changed one row: somebody else was first.
 func one(done sql.Result, err error) error {
 	if err != nil {

@@ -50,7 +50,9 @@ func (a *Approvals) Vote(ctx context.Context, by aims.Actor, roles []string, dec
 		}
 		v := Vote{Person: by.ID, Grant: grant, Roles: held(r, roles), Note: note, Decision: decision, Time: tx.Now.UTC().Truncate(time.Microsecond)}
 		stored := r.State
-		r = a.standing(r)
+		if r, err = a.unseat(tx, r); err != nil {
+			return entry, err
+		}
 		return cast(tx, &r, stored, v)
 	})
 	if err == nil {
