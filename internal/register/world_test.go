@@ -42,13 +42,6 @@ func newWorld(t testing.TB, project ...register.Projection) *world {
 	return w
 }
 
-// start opens the log and the registers of a database as a process does.
-func (w *world) start(db *store.DB) {
-	w.t.Helper()
-	w.db, w.ledger = db, ledgertest.Open(w.t, db, w.signer, w.clock.Now)
-	w.open()
-}
-
 // open opens the registers.
 func (w *world) open() {
 	w.t.Helper()
