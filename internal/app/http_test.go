@@ -44,7 +44,7 @@ func TestEveryManagementOperationIsDecided(t *testing.T) {
 			if slices.Contains(keyless, route) {
 				continue
 			}
-			url := a.URL() + strings.NewReplacer("{key}", "k", "{receipt}", "0", "{agent}", "a", "{digest}", "d").Replace(route) + described.query(op)
+			url := a.URL() + strings.NewReplacer("{key}", "k", "{receipt}", "0", "{agent}", "a", "{digest}", "d", "{type}", "agent", "{actor}", "a").Replace(route) + described.query(op)
 			body := described.body(t, op)
 			if status, _ := request(t, method, url, "", body); status != http.StatusUnauthorized {
 				t.Errorf("%s %s without a key: status %d", method, route, status)
