@@ -21,7 +21,7 @@ const announceInterval = time.Second
 func (a *App) openApprovals() {
 	a.openNotifier()
 	a.approvals = approval.New(a.db, a.ledger, approval.Options{
-		Expiry: time.Duration(a.cfg.Approvals.Expiry), MaxOpen: int(a.cfg.Approvals.MaxOpenPerAgent), Policy: a.policyInForce, Holds: a.stillHolds, Now: a.now, Log: a.log,
+		Expiry: time.Duration(a.cfg.Approvals.Expiry), MaxOpen: int(a.cfg.Approvals.MaxOpenPerAgent), Policy: a.policyInForce, Holds: a.stillHolds, Refresh: a.directory.Refresh, Now: a.now, Log: a.log,
 	})
 	a.held = hold.New(a.approvals, hold.Options{})
 }

@@ -226,8 +226,8 @@ func TestLabelsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// Two installations of one configuration share a PostgreSQL: a stop reaches the
-// other one by its own loop.
+// Two installations of one configuration share a PostgreSQL: a stop, a role that
+// is taken and a revocation reach the other one by its own loops.
 func TestAStopReachesTheOtherProcess(t *testing.T) {
 	dsn := os.Getenv("AIMS_TEST_POSTGRES")
 	if dsn == "" {
@@ -248,14 +248,29 @@ func TestAStopReachesTheOtherProcess(t *testing.T) {
 	if !first.inventory.Stopped("robot") {
 		t.Error("the stop is not in force where it was given")
 	}
-	begun := time.Now()
-	for !second.inventory.Stopped("robot") {
-		if time.Since(begun) > 10*time.Second {
-			t.Fatal("the stop never reached the other process")
+	reaches := func(what string, there func() bool) {
+		t.Helper()
+		begun := time.Now()
+		for !there() {
+			if time.Since(begun) > 10*time.Second {
+				t.Fatalf("%s never reached the other process", what)
+			}
+			time.Sleep(5 * time.Millisecond)
 		}
-		time.Sleep(5 * time.Millisecond)
+		t.Logf("%s after %s", what, time.Since(begun))
 	}
-	t.Logf("after %s", time.Since(begun))
+	reaches("the stop", func() bool { return second.inventory.Stopped("robot") })
+	ann := api.Actor{Type: "person", ID: "ann"}
+	made := do[api.KeySecret](t, one.admin(first), http.MethodPost, "/keys", api.NewKey{Actor: ann, Roles: []string{"boss"}})
+	roles := func() (int, bool) {
+		p, err := second.directory.Authenticate(t.Context(), made.Secret)
+		return len(p.Roles), err == nil
+	}
+	reaches("the key", func() bool { n, in := roles(); return in && n == 1 })
+	do[api.RolesDone](t, one.admin(first), http.MethodPost, "/actors/person/ann/roles", api.RoleChange{Drop: []string{"boss"}})
+	reaches("the role that was taken", func() bool { n, in := roles(); return in && n == 0 })
+	do[api.Done](t, one.admin(first), http.MethodPost, "/keys/"+made.ID+"/revoke", nil)
+	reaches("the revocation", func() bool { _, in := roles(); return !in })
 }
 
 // The names that people may use in the configuration are those of the inventory.

@@ -108,7 +108,10 @@ type Options struct {
 	// only the moment of the vote counts. It may be called for each vote of each
 	// request, in transactions.
 	Holds func(person, role string) bool
-	Now   func() time.Time
+	// Refresh brings what Holds says up to date with other processes before a
+	// grant is used; nil where there are none.
+	Refresh func(context.Context) error
+	Now     func() time.Time
 	// Poll is how often a waiting caller's request is looked up, because another
 	// process may have settled it; 0 for one second.
 	Poll time.Duration

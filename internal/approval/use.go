@@ -21,6 +21,11 @@ WHERE `+bound+` AND expires > $9 AND state = 'granted' ORDER BY id DESC LIMIT 1`
 	if err != nil {
 		return Request{}, false, failed(err, "the approvals could not be read")
 	}
+	if len(found) > 0 && a.o.Refresh != nil {
+		if err := a.o.Refresh(ctx); err != nil {
+			return Request{}, false, failed(err, "who holds which role could not be read")
+		}
+	}
 	// The votes are counted again: a status that somebody wrote grants nothing.
 	if len(found) == 0 || !a.standing(found[0]).complete() || a.state(found[0], now) != Granted {
 		return Request{}, false, nil

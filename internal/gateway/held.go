@@ -266,7 +266,7 @@ func (x *exchange) restore(h heldCall) error {
 func (x *exchange) settled(ctx context.Context, r enforcement.Ruling, got approval.Request) (goesOn bool, err error) {
 	goesOn, cause, text := hold.Settled(got)
 	if goesOn {
-		return true, x.readmit()
+		return true, x.readmit(ctx)
 	}
 	id := x.turnAway(ctx, cause)
 	if id != "" {
@@ -277,7 +277,10 @@ func (x *exchange) settled(ctx context.Context, r enforcement.Ruling, got approv
 
 // readmit finds out again who is calling: while a call waits, a key can be
 // revoked and a role taken away.
-func (x *exchange) readmit() error {
+func (x *exchange) readmit(ctx context.Context) error {
+	if err := x.g.Directory.Refresh(ctx); err != nil {
+		return err // another process may have revoked the key a moment ago
+	}
 	p, err := x.admitted()
 	if err != nil || p.Actor != x.principal.Actor {
 		return turnedAway(http.StatusUnauthorized, codeUnauthenticated, "no valid credentials", "the credentials are not valid any more")

@@ -92,8 +92,11 @@ func (d *Directory) Refresh(ctx context.Context) error {
 		version, err = readVersion(ctx, tx)
 		return err
 	})
-	if err != nil || version == d.known {
-		return err
+	switch {
+	case err != nil:
+		return aims.Errorf(aims.Unavailable, err, "the keys and roles could not be read")
+	case version == d.known:
+		return nil
 	}
 	return d.reload(ctx)
 }
