@@ -278,8 +278,12 @@ func (x *exchange) settled(ctx context.Context, r enforcement.Ruling, got approv
 // readmit finds out again who is calling: while a call waits, a key can be
 // revoked and a role taken away.
 func (x *exchange) readmit(ctx context.Context) error {
+	// Another process may have revoked the key or stopped the agent a moment ago.
 	if err := x.g.Directory.Refresh(ctx); err != nil {
-		return err // another process may have revoked the key a moment ago
+		return err
+	}
+	if err := x.g.Inventory.Refresh(ctx); err != nil {
+		return err
 	}
 	p, err := x.admitted()
 	if err != nil || p.Actor != x.principal.Actor {
